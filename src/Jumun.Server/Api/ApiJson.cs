@@ -1,0 +1,137 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Jumun.Cart;
+using Jumun.Coupons;
+using Jumun.DataPlatform;
+using Jumun.Orders;
+using Jumun.Payments;
+using Jumun.Points;
+using Jumun.Products;
+using Jumun.Ranking;
+using Jumun.Server.Problems;
+
+namespace Jumun.Server.Api;
+
+/// <summary>How the API reads and writes JSON. The code is generated when the program is built.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    Converters =
+    [
+        typeof(UtcTimeConverter),
+        typeof(SnakeCase<LedgerKind>),
+        typeof(SnakeCase<DiscountKind>),
+        typeof(SnakeCase<IssuedCouponStatus>),
+        typeof(SnakeCase<OrderStatus>),
+        typeof(SnakeCase<PaymentStatus>),
+        typeof(SnakeCase<OutboxState>),
+        typeof(SnakeCase<CouponNotUsableReason>),
+        typeof(SnakeCase<RequestOutcome>),
+        typeof(OrderEventTypeConverter),
+    ],
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true,
+    MaxDepth = Bounds.JsonDepth)]
+[JsonSerializable(typeof(ChargeRequest))]
+[JsonSerializable(typeof(CartLineRequest))]
+[JsonSerializable(typeof(OrderRequest))]
+[JsonSerializable(typeof(CreateProductRequest))]
+[JsonSerializable(typeof(ChangeProductRequest))]
+[JsonSerializable(typeof(ChangeStockRequest))]
+[JsonSerializable(typeof(CreateCouponRequest))]
+[JsonSerializable(typeof(ChangeCouponRequest))]
+[JsonSerializable(typeof(ReplayRequest))]
+[JsonSerializable(typeof(PointsCharged))]
+[JsonSerializable(typeof(PointsView))]
+[JsonSerializable(typeof(ProductView))]
+[JsonSerializable(typeof(CouponView))]
+[JsonSerializable(typeof(IssuedCouponView))]
+[JsonSerializable(typeof(CartView))]
+[JsonSerializable(typeof(OrderView))]
+[JsonSerializable(typeof(PaymentCompleted))]
+[JsonSerializable(typeof(PaymentView))]
+[JsonSerializable(typeof(TopProducts))]
+[JsonSerializable(typeof(EventsReplayed))]
+[JsonSerializable(typeof(AuditAnswer))]
+[JsonSerializable(typeof(HealthAnswer))]
+[JsonSerializable(typeof(Page<LedgerEntry>))]
+[JsonSerializable(typeof(Page<ProductView>))]
+[JsonSerializable(typeof(Page<CouponView>))]
+[JsonSerializable(typeof(Page<IssuedCouponView>))]
+[JsonSerializable(typeof(Page<OrderView>))]
+[JsonSerializable(typeof(Page<OutboxEventView>))]
+[JsonSerializable(typeof(ProblemAnswer))]
+internal sealed partial class ApiJson : JsonSerializerContext;
+
+/// <summary>Reads requests strictly: beside what <see cref="ApiJson"/> says, no member may stand there twice.</summary>
+internal static class StrictJson
+{
+    private static readonly ApiJson Context = new(new JsonSerializerOptions(ApiJson.Default.Options)
+    {
+        AllowDuplicateProperties = false,
+        TypeInfoResolver = null,
+    });
+
+    /// <summary>How a request of this type is read.</summary>
+    public static JsonTypeInfo<T> Of<T>() => (JsonTypeInfo<T>)Context.Options.GetTypeInfo(typeof(T));
+}
+
+/// <summary>Times are read and written as RFC 3339 has them: with an offset when read, in UTC when written.</summary>
+internal sealed class UtcTimeConverter : JsonConverter<DateTimeOffset>
+{
+    private static readonly string[] Formats = ["yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK"];
+
+    public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        if (reader.TokenType == JsonTokenType.String && TryParse(reader.GetString(), out DateTimeOffset time))
+        {
+            return time;
+        }
+
+        throw new JsonException(BadTime);
+    }
+
+    /// <summary>The message by which the reader of requests knows a time from any other error.</summary>
+    public const string BadTime = "not a time";
+
+    /// <summary>Reads a time with its offset, to the millisecond.</summary>
+    public static bool TryParse(string? text, out DateTimeOffset time)
+    {
+        // The formats accept a time without an offset; RFC 3339 does not.
+        bool hasOffset = text is { Length: > 19 and <= 40 } && (text[^1] is 'Z' or 'z' || text[^6] is '+' or '-');
+        if (!hasOffset || !DateTimeOffset.TryParseExact(
+                text!.ToUpperInvariant(), Formats, CultureInfo.InvariantCulture, DateTimeStyles.None, out time))
+        {
+            time = default;
+            return false;
+        }
+
+        time = time.ToUniversalTime();
+        time = new DateTimeOffset(time.Ticks - (time.Ticks % TimeSpan.TicksPerMillisecond), TimeSpan.Zero);
+        return true;
+    }
+
+    public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options)
+    {
+        Span<char> text = stackalloc char[24];
+        value.UtcDateTime.TryFormat(text, out int length, "yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+        writer.WriteStringValue(text[..length]);
+    }
+}
+
+/// <summary>Enumerations are written and read as their names in snake_case, never as numbers.</summary>
+internal sealed class SnakeCase<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false)
+    where T : struct, Enum;
+
+/// <summary>The type of an event is written as CloudEvents has it.</summary>
+internal sealed class OrderEventTypeConverter : JsonConverter<OrderEventType>
+{
+    public override OrderEventType Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        throw new NotSupportedException("Events are only written.");
+
+    public override void Write(Utf8JsonWriter writer, OrderEventType value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(DataPlatform.OrderEventJson.TypeName(value));
+}

@@ -1,0 +1,105 @@
+using Jumun.DataPlatform;
+
+namespace Jumun.Server.Api;
+
+/// <summary>What an operator looks at: health, the audit, and the events for the data platform.</summary>
+internal sealed class OperationsApi(Shop shop, IHostApplicationLifetime lifetime)
+{
+    private static readonly Reply<EventsReplayed> Replayed = new(StatusCodes.Status200OK, ApiJson.Default.EventsReplayed);
+
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapGet("/health/live", LiveAsync).Is(
+            new(Access.Anyone, "live", "Whether the process answers.") { Tag = "operations", Gives = typeof(HealthAnswer) });
+        routes.MapGet("/health/ready", ReadyAsync).Is(
+            new(Access.Anyone, "ready", "Whether the shop can settle commands; 503 when it cannot.") { Tag = "operations", Gives = typeof(HealthAnswer) });
+        routes.MapGet("/admin/audit", AuditAsync).Is(
+            new(Access.Administrator, "audit", "Every invariant that the store can show.") { Tag = "admin", Gives = typeof(AuditAnswer) });
+        routes.MapGet("/admin/events", EventsAsync).Is(
+            new(Access.Administrator, "listEvents", "Events for the data platform, newest first.")
+            {
+                Tag = "admin",
+                Gives = typeof(Page<OutboxEventView>),
+                Query = [new("state", "pending, delivered or dead"), .. QueryParameter.Paging],
+            });
+        routes.MapPost("/admin/events/replay", ReplayAsync).Is(
+            new(Access.Administrator, "replayEvents", "Sends events again: those committed in a time range, or those named.")
+            {
+                Tag = "admin",
+                Takes = typeof(ReplayRequest),
+                Gives = typeof(EventsReplayed),
+            });
+    }
+
+    private static Task LiveAsync(HttpContext http) =>
+        http.AnswerAsync(StatusCodes.Status200OK, new HealthAnswer("ok"), ApiJson.Default.HealthAnswer);
+
+    private async Task ReadyAsync(HttpContext http)
+    {
+        string? problem = lifetime.ApplicationStopping.IsCancellationRequested
+            ? "draining"
+            : await shop.Store.ProbeAsync().ConfigureAwait(false);
+        await http.AnswerAsync(
+            problem is null ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable,
+            new HealthAnswer(problem ?? "ok"), ApiJson.Default.HealthAnswer).ConfigureAwait(false);
+    }
+
+    private async Task AuditAsync(HttpContext http)
+    {
+        var answer = new AuditAnswer(await shop.Store.AuditAsync().ConfigureAwait(false));
+        await http.AnswerAsync(StatusCodes.Status200OK, answer, ApiJson.Default.AuditAnswer).ConfigureAwait(false);
+    }
+
+    private async Task EventsAsync(HttpContext http)
+    {
+        var check = new Check();
+        OutboxState? state = http.Word<OutboxState>("state", ref check);
+        (PageRequest page, Refusal? refusal) = http.Page($"events, {state}");
+        if ((check.Refusal ?? refusal) is { } wrong)
+        {
+            await http.RefuseAsync(wrong).ConfigureAwait(false);
+            return;
+        }
+
+        List<(long Position, OutboxEventView Event)> events =
+            await shop.Store.EventsAsync(state, page.After?.First, page.Fetch).ConfigureAwait(false);
+        await page.AnswerAsync(http, events, row => (row.Position, 0), row => row.Event, ApiJson.Default.PageOutboxEventView).ConfigureAwait(false);
+    }
+
+    private async Task ReplayAsync(HttpContext http)
+    {
+        Body<ReplayRequest> body = await http.ReadAsync<ReplayRequest>().ConfigureAwait(false);
+        var check = new Check();
+        if (body.Value is { } request)
+        {
+            check.That(
+                request.EventIds is null ? request.From is not null && request.To is not null : request.From is null && request.To is null,
+                "eventIds", FieldRule.Either);
+            check.That(request.EventIds is null or { Count: >= 1 and <= Bounds.ReplayedEvents }, "eventIds", FieldRule.Count, 1, Bounds.ReplayedEvents);
+            check.That(!(request.From >= request.To), "to", FieldRule.Order);
+        }
+
+        if ((body.Refusal ?? check.Refusal) is { } refusal)
+        {
+            await http.RefuseAsync(refusal).ConfigureAwait(false);
+            return;
+        }
+
+        ReplayEvents command = await CommandOfAsync(body.Value!).ConfigureAwait(false);
+        await http.SettleAsync(shop, command, Replayed, body.Bytes).ConfigureAwait(false);
+    }
+
+    /// <summary>The events that are meant; a range of more than one commit takes is cut, and says where to go on.</summary>
+    private async ValueTask<ReplayEvents> CommandOfAsync(ReplayRequest request)
+    {
+        if (request.EventIds is { } named)
+        {
+            return new ReplayEvents(named, Next: null);
+        }
+
+        List<(Guid EventId, DateTimeOffset CreatedAt)> events =
+            await shop.Store.EventIdsAsync(request.From!.Value, request.To!.Value, Bounds.ReplayedEvents + 1).ConfigureAwait(false);
+        DateTimeOffset? next = events.Count > Bounds.ReplayedEvents ? events[^1].CreatedAt : null;
+        return new ReplayEvents([.. events.Take(Bounds.ReplayedEvents).Select(row => row.EventId)], next);
+    }
+}

@@ -1,0 +1,51 @@
+using System.Threading.RateLimiting;
+
+namespace Jumun.Server.Api;
+
+/// <summary>Refuses a member's requests beyond the rate that the operator set, and any beyond what is worked on at once.</summary>
+internal sealed class RateLimits : IDisposable
+{
+    private readonly RequestDelegate next;
+    private readonly PartitionedRateLimiter<HttpContext> limiter;
+
+    public RateLimits(RequestDelegate next, RateLimitSettings settings)
+    {
+        this.next = next;
+        PartitionedRateLimiter<HttpContext> perMember = PartitionedRateLimiter.Create<HttpContext, string>(http =>
+            RateLimitPartition.GetTokenBucketLimiter(http.Features.Get<Caller>()?.MemberId ?? "", _ => new TokenBucketRateLimiterOptions
+            {
+                TokenLimit = settings.Burst,
+                TokensPerPeriod = settings.PermitsPerSecond,
+                ReplenishmentPeriod = TimeSpan.FromSeconds(1),
+                QueueLimit = 0,
+            }));
+        limiter = settings.Concurrency is { } concurrency
+            ? PartitionedRateLimiter.CreateChained(
+                perMember,
+                PartitionedRateLimiter.Create<HttpContext, int>(_ => RateLimitPartition.GetConcurrencyLimiter(
+                    0, _ => new ConcurrencyLimiterOptions { PermitLimit = concurrency, QueueLimit = 0 })))
+            : perMember;
+    }
+
+    public async Task InvokeAsync(HttpContext http)
+    {
+        // Only requests of members count: health and documentation stay open.
+        if (http.Features.Get<Caller>() is null)
+        {
+            await next(http).ConfigureAwait(false);
+            return;
+        }
+
+        using RateLimitLease lease = limiter.AttemptAcquire(http);
+        if (lease.IsAcquired)
+        {
+            await next(http).ConfigureAwait(false);
+            return;
+        }
+
+        int seconds = lease.TryGetMetadata(MetadataName.RetryAfter, out TimeSpan wait) ? (int)Math.Ceiling(wait.TotalSeconds) : 1;
+        await http.RefuseAsync(Refusal.RateLimited(Math.Max(1, seconds))).ConfigureAwait(false);
+    }
+
+    public void Dispose() => limiter.Dispose();
+}

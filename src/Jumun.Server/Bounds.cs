@@ -1,0 +1,71 @@
+namespace Jumun.Server;
+
+/// <summary>Every loop, queue and buffer of the server has a bound, and it is named here.</summary>
+internal static class Bounds
+{
+    /// <summary>Commands that may wait for the executor. One more is answered 503 at once.</summary>
+    public const int QueuedCommands = 8_192;
+
+    /// <summary>Commands that are settled in one batch.</summary>
+    public const int BatchCommands = 512;
+
+    /// <summary>How long a duplicate under an idempotency key waits for the first request, in milliseconds.</summary>
+    public const int DuplicateWaitMilliseconds = 5_000;
+
+    /// <summary>How long the server drains at shutdown, in seconds.</summary>
+    public const int DrainSeconds = 15;
+
+    /// <summary>Largest request body, in bytes.</summary>
+    public const int BodyBytes = 64 * 1024;
+
+    /// <summary>Largest total of request headers, in bytes.</summary>
+    public const int HeaderBytes = 16 * 1024;
+
+    /// <summary>Deepest nesting of a JSON body.</summary>
+    public const int JsonDepth = 8;
+
+    /// <summary>Most items of one page of a list.</summary>
+    public const int PageItems = 100;
+
+    /// <summary>Items of a page when the client does not say.</summary>
+    public const int DefaultPageItems = 20;
+
+    /// <summary>Most days of a list of top products.</summary>
+    public const int TopDays = 30;
+
+    /// <summary>How old a list of top products may get, in milliseconds; with the time to read it, below a second.</summary>
+    public const int TopProductsAgeMilliseconds = 500;
+
+    /// <summary>Longest search text, in characters.</summary>
+    public const int QueryLength = 200;
+
+    /// <summary>Tokens whose validation is remembered, in each of two generations.</summary>
+    public const int RememberedTokens = 131_072;
+
+    /// <summary>Longest bearer token, in characters.</summary>
+    public const int TokenLength = 8 * 1024;
+
+    /// <summary>Connections that read a SQLite file at once. A further reader waits.</summary>
+    public const int SqliteReaders = 8;
+
+    /// <summary>Pages in the write-ahead log from which on the writer checkpoints between batches.</summary>
+    public const int CheckpointPages = 8_192;
+
+    /// <summary>Size to which the write-ahead log is cut back after a checkpoint that emptied it, in bytes.</summary>
+    public const long WalBytes = 128L * 1024 * 1024;
+
+    /// <summary>Expired orders that one round of the sweep ends.</summary>
+    public const int ExpiredOrders = 500;
+
+    /// <summary>Events that the relay hands to the data platform at once.</summary>
+    public const int RelayedEvents = 500;
+
+    /// <summary>Events that one replay makes pending again: more than one batch can commit at one moment, so that a range is gone through.</summary>
+    public const int ReplayedEvents = 1_000;
+
+    /// <summary>Idempotency keys that one commit forgets.</summary>
+    public const int ForgottenKeys = 1_000;
+
+    /// <summary>Offenders that the audit names for an invariant.</summary>
+    public const int AuditOffenders = 10;
+}

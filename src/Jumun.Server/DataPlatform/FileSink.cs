@@ -1,0 +1,62 @@
+using Jumun.Server.Stores;
+
+namespace Jumun.Server.DataPlatform;
+
+/// <summary>
+/// Appends events to a file, one JSON object a line, and returns when they are on the disk. A last line that a crash
+/// tore is ended with a newline at the next start: it stays unreadable, and its event comes again whole, because it was
+/// not recorded as delivered.
+/// </summary>
+internal sealed class FileSink : ISink, IDisposable
+{
+    private readonly FileStream file;
+    private readonly MemoryStream lines = new();
+
+    public FileSink(string path)
+    {
+        if (Path.GetDirectoryName(path) is { Length: > 0 } folder)
+        {
+            Directory.CreateDirectory(folder);
+        }
+
+        file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+        if (file.Length > 0)
+        {
+            file.Position = file.Length - 1;
+            if (file.ReadByte() != '\n')
+            {
+                file.WriteByte((byte)'\n');
+            }
+        }
+
+        file.Position = file.Length;
+    }
+
+    public ValueTask DeliverAsync(IReadOnlyList<PendingEvent> events, CancellationToken cancellation)
+    {
+        lines.SetLength(0);
+        foreach (PendingEvent pending in events)
+        {
+            lines.Write(pending.Body);
+            lines.WriteByte((byte)'\n');
+        }
+
+        // One write, so that a line is torn only by a crash or a full disk; then the file ends where it ended before.
+        long end = file.Position;
+        try
+        {
+            file.Write(lines.GetBuffer(), 0, (int)lines.Length);
+            file.Flush(flushToDisk: true);
+        }
+        catch
+        {
+            file.SetLength(end);
+            file.Position = end;
+            throw;
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    public void Dispose() => file.Dispose();
+}

@@ -1,0 +1,314 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using Jumun.Server.Stores;
+
+namespace Jumun.Server.Execution;
+
+/// <summary>A request that came with an idempotency key.</summary>
+/// <param name="Key">The key.</param>
+/// <param name="Fingerprint">What request it was: a hash of method, path and body.</param>
+/// <param name="Render">How its answer goes over the wire.</param>
+internal sealed record KeyedRequest(IdempotencyKey Key, byte[] Fingerprint, Func<Answer, StoredAnswer> Render);
+
+/// <summary>What became of a command. Exactly one of the first three is there.</summary>
+/// <param name="Answer">It was carried out, and has no stored answer.</param>
+/// <param name="Stored">It was carried out, and this is its answer as stored under its key.</param>
+/// <param name="Refusal">It was refused and changed nothing.</param>
+/// <param name="Replayed">The stored answer is an earlier one's.</param>
+internal readonly record struct Settlement(Answer? Answer, StoredAnswer? Stored, Refusal? Refusal, bool Replayed = false)
+{
+    public static Settlement Of(Refusal refusal) => new(null, null, refusal);
+}
+
+/// <summary>
+/// Settles commands in batches: takes what is queued, loads all rows that those commands need, decides each in order of
+/// arrival, commits everything at once and only then answers. While one batch commits, the next one gathers.
+/// </summary>
+internal sealed class Executor : IAsyncDisposable
+{
+    private static readonly Refusal Bug = new(RefusalCode.InternalError);
+    private static readonly Refusal QueueFull = Refusal.Unavailable(RequestOutcome.None, retryAfterSeconds: 1);
+    private static readonly Refusal Draining = Refusal.Unavailable(RequestOutcome.None, retryAfterSeconds: 2);
+    private static readonly Refusal KeyReused = new(RefusalCode.IdempotencyKeyReused);
+    private static readonly Refusal KeyInUse = new(RefusalCode.IdempotencyKeyInUse);
+
+    private readonly Channel<Submission> queue;
+    private readonly ConcurrentDictionary<IdempotencyKey, int> unsettledKeys = new();
+    private readonly IStore store;
+    private readonly TimeProvider clock;
+    private readonly ILogger<Executor> log;
+    private readonly TimeSpan duplicateWait;
+    private readonly Batch batch = new();
+    private readonly Task lane;
+    private DateTimeOffset lastMoment;
+    private bool draining;
+
+    /// <param name="store">Where batches commit; the executor is the only one to write to it.</param>
+    /// <param name="clock">Stamps each batch.</param>
+    /// <param name="log">Where failures go.</param>
+    /// <param name="queueLength">Commands that may wait.</param>
+    /// <param name="duplicateWait">How long a duplicate waits for the first request under its key.</param>
+    public Executor(
+        IStore store, TimeProvider clock, ILogger<Executor> log, int queueLength = Bounds.QueuedCommands, TimeSpan? duplicateWait = null)
+    {
+        this.store = store;
+        this.clock = clock;
+        this.log = log;
+        this.duplicateWait = duplicateWait ?? TimeSpan.FromMilliseconds(Bounds.DuplicateWaitMilliseconds);
+        queue = Channel.CreateBounded<Submission>(new BoundedChannelOptions(queueLength) { SingleReader = true });
+        lane = Task.Factory.StartNew(RunAsync, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
+    }
+
+    /// <summary>Raised on the executor's lane after a commit with events for the data platform. Handlers only signal.</summary>
+    public event Action? EventsCommitted;
+
+    /// <summary>What was settled since the start.</summary>
+    public ExecutorCounters Counters { get; } = new();
+
+    /// <summary>Commands that wait now.</summary>
+    public int QueueLength => queue.Reader.Count;
+
+    /// <summary>
+    /// Settles a command together with whatever else is queued. The answer is durable when it comes. Never throws: a
+    /// full queue, a lost database and a bug are refusals too.
+    /// </summary>
+    public ValueTask<Settlement> SubmitAsync(Command command, KeyedRequest? keyed = null)
+    {
+        var submission = new Submission(command, keyed);
+        if (keyed is not null)
+        {
+            return SubmitKeyedAsync(submission, keyed.Key);
+        }
+
+        return Enqueue(submission) is { } refusal
+            ? new ValueTask<Settlement>(Settlement.Of(refusal))
+            : new ValueTask<Settlement>(submission.Task);
+    }
+
+    /// <summary>Takes no more commands, and settles those that wait.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Volatile.Write(ref draining, true);
+        queue.Writer.TryComplete();
+        await lane.ConfigureAwait(false);
+    }
+
+    private async ValueTask<Settlement> SubmitKeyedAsync(Submission submission, IdempotencyKey key)
+    {
+        bool isDuplicate = unsettledKeys.AddOrUpdate(key, 1, static (_, count) => count + 1) > 1;
+        if (Enqueue(submission) is { } refusal)
+        {
+            Settled(key);
+            return Settlement.Of(refusal);
+        }
+
+        if (!isDuplicate)
+        {
+            return await submission.Task.ConfigureAwait(false);
+        }
+
+        try
+        {
+            return await submission.Task.WaitAsync(duplicateWait).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            return Settlement.Of(KeyInUse);
+        }
+    }
+
+    private Refusal? Enqueue(Submission submission) =>
+        Volatile.Read(ref draining) ? Draining
+        : queue.Writer.TryWrite(submission) ? null
+        : Volatile.Read(ref draining) ? Draining
+        : QueueFull;
+
+    private void Settled(IdempotencyKey key)
+    {
+        while (unsettledKeys.TryGetValue(key, out int count))
+        {
+            if (count == 1 ? unsettledKeys.TryRemove(new(key, 1)) : unsettledKeys.TryUpdate(key, count - 1, count))
+            {
+                return;
+            }
+        }
+    }
+
+    private async Task RunAsync()
+    {
+        var submissions = new List<Submission>(Bounds.BatchCommands);
+        while (await queue.Reader.WaitToReadAsync().ConfigureAwait(false))
+        {
+            submissions.Clear();
+            while (submissions.Count < Bounds.BatchCommands && queue.Reader.TryRead(out Submission? submission))
+            {
+                submissions.Add(submission);
+            }
+
+            await SettleAsync(submissions).ConfigureAwait(false);
+            await store.MaintainAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Settles these submissions, each exactly once, whatever happens. Never throws.</summary>
+    private async ValueTask SettleAsync(List<Submission> submissions)
+    {
+        try
+        {
+            batch.Begin(NextMoment());
+            foreach (Submission submission in submissions)
+            {
+                submission.Command.Declare(batch.Rows.Keys);
+                if (submission.Keyed is { } keyed)
+                {
+                    batch.Keys.TryAdd(keyed.Key, null);
+                }
+            }
+
+            await store.LoadAsync(batch).ConfigureAwait(false);
+            foreach (Submission submission in submissions)
+            {
+                submission.Outcome = Decide(submission);
+            }
+
+            if (batch.HasChanges)
+            {
+                await store.CommitAsync(batch).ConfigureAwait(false);
+            }
+            else
+            {
+                await store.AbandonAsync().ConfigureAwait(false);
+            }
+        }
+        catch (StoreUnavailableException error)
+        {
+            Log.StoreUnavailable(log, error, submissions.Count, error.Outcome);
+            AnswerAll(submissions, Refusal.Unavailable(error.Outcome, retryAfterSeconds: 1));
+            return;
+        }
+        catch (Exception error)
+        {
+            // A constraint that a decision broke, or a decision that threw: a bug. Nothing was written.
+            await store.AbandonAsync().ConfigureAwait(false);
+            await SettleHalvesAsync(submissions, error).ConfigureAwait(false);
+            return;
+        }
+
+        Counters.Settled(submissions.Count, batch.HasChanges);
+        bool hasEvents = batch.Rows.Events.Count > 0 || batch.Rows.Outbox.Count > 0;
+        foreach (Submission submission in submissions)
+        {
+            Answer(submission, submission.Outcome);
+        }
+
+        if (hasEvents)
+        {
+            EventsCommitted?.Invoke();
+        }
+    }
+
+    /// <summary>Finds the command that broke its batch by settling the halves: its neighbours live, and it answers 500, once.</summary>
+    private async ValueTask SettleHalvesAsync(List<Submission> submissions, Exception error)
+    {
+        if (submissions.Count == 1)
+        {
+            Log.CommandFailed(log, error, submissions[0].Command.GetType().Name);
+            Answer(submissions[0], Settlement.Of(Bug));
+            return;
+        }
+
+        Log.BatchFailed(log, error, submissions.Count);
+        int half = submissions.Count / 2;
+        await SettleAsync(submissions[..half]).ConfigureAwait(false);
+        await SettleAsync(submissions[half..]).ConfigureAwait(false);
+    }
+
+    private Settlement Decide(Submission submission)
+    {
+        if (submission.Keyed is not { } keyed)
+        {
+            Decision decision = submission.Command.Decide(batch.Rows);
+            return new Settlement(decision.Answer, null, decision.Refusal);
+        }
+
+        // What an earlier command of this batch stored counts like what the store holds: both commit before any answer.
+        if (batch.Keys[keyed.Key] is { } stored)
+        {
+            return stored.Fingerprint.AsSpan().SequenceEqual(keyed.Fingerprint)
+                ? new Settlement(null, stored.Answer, null, Replayed: true)
+                : Settlement.Of(KeyReused);
+        }
+
+        Decision fresh = submission.Command.Decide(batch.Rows);
+        if (fresh.Refusal is not null)
+        {
+            return Settlement.Of(fresh.Refusal);
+        }
+
+        StoredAnswer answer = keyed.Render(fresh.Answer!);
+        batch.Keys[keyed.Key] = new KeyedAnswer(keyed.Fingerprint, answer);
+        batch.NewKeys.Add(keyed.Key);
+        return new Settlement(null, answer, null);
+    }
+
+    private void AnswerAll(List<Submission> submissions, Refusal refusal)
+    {
+        foreach (Submission submission in submissions)
+        {
+            Answer(submission, Settlement.Of(refusal));
+        }
+    }
+
+    private void Answer(Submission submission, Settlement settlement)
+    {
+        if (submission.Keyed is { } keyed)
+        {
+            Settled(keyed.Key);
+        }
+
+        submission.SetResult(settlement);
+    }
+
+    /// <summary>Now, to the millisecond, and never before the moment of an earlier batch.</summary>
+    private DateTimeOffset NextMoment()
+    {
+        DateTimeOffset now = clock.GetUtcNow();
+        now = new DateTimeOffset(now.Ticks - (now.Ticks % TimeSpan.TicksPerMillisecond), TimeSpan.Zero);
+        return lastMoment = now > lastMoment ? now : lastMoment;
+    }
+
+    /// <summary>A command that waits for its answer. Callers go on elsewhere: the lane only signals them.</summary>
+    private sealed class Submission(Command command, KeyedRequest? keyed)
+        : TaskCompletionSource<Settlement>(TaskCreationOptions.RunContinuationsAsynchronously)
+    {
+        public Command Command { get; } = command;
+
+        public KeyedRequest? Keyed { get; } = keyed;
+
+        public Settlement Outcome { get; set; }
+    }
+}
+
+/// <summary>What the executor has done since the start: read by anybody, written by its lane alone.</summary>
+internal sealed class ExecutorCounters
+{
+    private long commands;
+    private long batches;
+    private long commits;
+
+    /// <summary>Commands settled.</summary>
+    public long Commands => Volatile.Read(ref commands);
+
+    /// <summary>Batches settled.</summary>
+    public long Batches => Volatile.Read(ref batches);
+
+    /// <summary>Batches that wrote something: one commit and one fsync each.</summary>
+    public long Commits => Volatile.Read(ref commits);
+
+    internal void Settled(int settled, bool committed)
+    {
+        commands += settled;
+        batches += 1;
+        commits += committed ? 1 : 0;
+    }
+}

@@ -1,0 +1,35 @@
+namespace Jumun.Server;
+
+/// <summary>Every line that the server logs: its number, level and words.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Warning, "The store is unavailable; {Commands} commands were answered 503 (outcome: {Outcome})")]
+    public static partial void StoreUnavailable(ILogger log, Exception error, int commands, RequestOutcome outcome);
+
+    [LoggerMessage(2, LogLevel.Error, "A bug: {Command} failed and was answered 500. Nothing of it was written")]
+    public static partial void CommandFailed(ILogger log, Exception error, string command);
+
+    [LoggerMessage(3, LogLevel.Error, "A bug: a batch of {Commands} commands failed. Nothing of it was written; its halves are tried apart")]
+    public static partial void BatchFailed(ILogger log, Exception error, int commands);
+
+    [LoggerMessage(4, LogLevel.Error, "A bug: the request {Method} {Path} failed")]
+    public static partial void RequestFailed(ILogger log, Exception error, string method, string path);
+
+    [LoggerMessage(5, LogLevel.Error, "The data platform did not take {Events} events; trying again in {Delay}")]
+    public static partial void DeliveryFailed(ILogger log, Exception error, int events, TimeSpan delay);
+
+    [LoggerMessage(6, LogLevel.Error, "A round of '{Loop}' failed; the next one follows")]
+    public static partial void LoopFailed(ILogger log, Exception error, string loop);
+
+    [LoggerMessage(7, LogLevel.Warning, "No signing key is configured: made a random one for development in {Path}")]
+    public static partial void MadeSigningKey(ILogger log, string path);
+
+    [LoggerMessage(8, LogLevel.Information, "Jumun {Version} serves {Store} (SQLite {SqliteVersion}) at {Addresses}")]
+    public static partial void Serving(ILogger log, string version, string store, string sqliteVersion, string addresses);
+
+    [LoggerMessage(9, LogLevel.Information, "Draining: no new commands are taken, those that wait are settled")]
+    public static partial void Draining(ILogger log);
+
+    [LoggerMessage(10, LogLevel.Warning, "The issuer's keys cannot be read; tokens are refused until they can")]
+    public static partial void IssuerUnavailable(ILogger log, Exception error);
+}

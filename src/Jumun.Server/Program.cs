@@ -1,0 +1,3 @@
+using Jumun.Server.Verbs;
+
+return await CommandLine.Root().Parse(args).InvokeAsync().ConfigureAwait(false);

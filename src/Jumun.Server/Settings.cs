@@ -1,0 +1,178 @@
+using System.Security.Cryptography;
+using System.Text;
+using Jumun.Server.Stores.Sqlite;
+
+namespace Jumun.Server;
+
+/// <summary>What an operator can set, checked once at the start. Names are those of the environment, <c>__</c> written as <c>:</c>.</summary>
+internal sealed record Settings
+{
+    /// <summary>Where the server listens when nothing is said.</summary>
+    public const string DefaultUrl = "http://localhost:5080";
+
+    /// <summary>The SQLite file.</summary>
+    public required string DatabasePath { get; init; }
+
+    /// <summary>How bearer tokens are checked.</summary>
+    public required AuthSettings Auth { get; init; }
+
+    /// <summary>How long an order can be paid.</summary>
+    public required TimeSpan PaymentWindow { get; init; }
+
+    /// <summary>How long after its payment an owner may give an order back.</summary>
+    public required TimeSpan RefundWindow { get; init; }
+
+    /// <summary>The file to which the <c>file</c> sink appends.</summary>
+    public required string EventsPath { get; init; }
+
+    /// <summary>The rate limits; null when off.</summary>
+    public required RateLimitSettings? RateLimit { get; init; }
+
+    /// <summary>Whether this is a developer's machine.</summary>
+    public required bool IsDevelopment { get; init; }
+
+    /// <summary>Reads and checks the settings.</summary>
+    /// <exception cref="SetupException">One is missing or makes no sense. The message names it.</exception>
+    public static Settings Read(IConfiguration configuration, IHostEnvironment environment)
+    {
+        string store = configuration["Jumun:Store"] ?? "sqlite";
+        if (store != "sqlite")
+        {
+            throw new SetupException($"Jumun__Store is '{store}'. This version has one store: 'sqlite'.");
+        }
+
+        string sink = configuration["Jumun:DataPlatform:Sink"] ?? "file";
+        if (sink != "file")
+        {
+            throw new SetupException($"Jumun__DataPlatform__Sink is '{sink}'. This version has one sink: 'file'.");
+        }
+
+        string database = SqliteFile.PathOf(configuration.GetConnectionString("Jumun") ?? "Data Source=data/jumun.db");
+        return new Settings
+        {
+            DatabasePath = database,
+            Auth = AuthSettings.Read(configuration.GetSection("Jumun:Auth")),
+            PaymentWindow = Duration(configuration, "Jumun:Orders:PaymentWindow", TimeSpan.FromMinutes(10)),
+            RefundWindow = Duration(configuration, "Jumun:Orders:RefundWindow", TimeSpan.FromDays(7)),
+            EventsPath = Path.GetFullPath(
+                configuration["Jumun:DataPlatform:Path"] ?? Path.Combine(Path.GetDirectoryName(database)!, "events.ndjson")),
+            RateLimit = RateLimitSettings.Read(configuration.GetSection("Jumun:RateLimit")),
+            IsDevelopment = environment.IsDevelopment(),
+        };
+    }
+
+    private static TimeSpan Duration(IConfiguration configuration, string name, TimeSpan otherwise)
+    {
+        if (configuration[name] is not { Length: > 0 } text)
+        {
+            return otherwise;
+        }
+
+        return TimeSpan.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out TimeSpan value)
+            && value > TimeSpan.Zero && value <= TimeSpan.FromDays(365)
+            ? value
+            : throw new SetupException(
+                $"{name.Replace(":", "__", StringComparison.Ordinal)} is '{text}'. It must be a time from 00:00:00.001 to 365.00:00:00, such as 00:10:00.");
+    }
+}
+
+/// <summary>How bearer tokens are checked: by a key that is shared with their issuer, or by an OpenID Connect issuer's own keys.</summary>
+internal sealed record AuthSettings(string? SigningKey, string? Authority, string Issuer, string Audience)
+{
+    private const int KeyBytes = 32;
+
+    public static AuthSettings Read(IConfiguration section)
+    {
+        string? key = section["SigningKey"] is { Length: > 0 } signingKey ? signingKey : null;
+        string? authority = section["Authority"] is { Length: > 0 } issuerUrl ? issuerUrl : null;
+        if (key is not null && authority is not null)
+        {
+            throw new SetupException("Jumun__Auth__SigningKey and Jumun__Auth__Authority are both set. Tokens have one issuer: set one of them.");
+        }
+
+        if (key is not null && Encoding.UTF8.GetByteCount(key) < KeyBytes)
+        {
+            throw new SetupException($"Jumun__Auth__SigningKey is too short. HS256 needs {KeyBytes} bytes or more: openssl rand -base64 48");
+        }
+
+        if (authority is not null && !(Uri.TryCreate(authority, UriKind.Absolute, out Uri? url) && (url.Scheme == "https" || url.IsLoopback)))
+        {
+            throw new SetupException($"Jumun__Auth__Authority is '{authority}'. It must be the https address of an OpenID Connect issuer.");
+        }
+
+        return new AuthSettings(key, authority, section["Issuer"] ?? "jumun", section["Audience"] ?? "jumun");
+    }
+
+    /// <summary>
+    /// These settings with a way to check tokens. Where none is set, a developer's machine gets a random key beside its
+    /// data file; anything else is refused.
+    /// </summary>
+    /// <param name="databasePath">The data file.</param>
+    /// <param name="isDevelopment">Whether this is a developer's machine.</param>
+    /// <param name="made">Told the path of a key that was made.</param>
+    /// <exception cref="SetupException">No key, no authority, and no developer's machine.</exception>
+    public AuthSettings WithKey(string databasePath, bool isDevelopment, Action<string> made)
+    {
+        if (SigningKey is not null || Authority is not null)
+        {
+            return this;
+        }
+
+        if (!isDevelopment)
+        {
+            throw new SetupException(
+                "Nothing says how tokens are checked. Set Jumun__Auth__SigningKey (HS256, 32 bytes or more: openssl rand -base64 48) "
+                + "or Jumun__Auth__Authority (an OpenID Connect issuer).");
+        }
+
+        string path = Path.ChangeExtension(databasePath, ".signing-key");
+        if (!File.Exists(path))
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+            if (!OperatingSystem.IsWindows())
+            {
+                options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            }
+
+            using var file = new StreamWriter(path, options);
+            file.Write(Convert.ToBase64String(RandomNumberGenerator.GetBytes(48)));
+            made(path);
+        }
+
+        return this with { SigningKey = File.ReadAllText(path).Trim() };
+    }
+}
+
+/// <summary>How many requests one member, and all together, may make.</summary>
+/// <param name="PermitsPerSecond">Requests a second that a member may make for long.</param>
+/// <param name="Burst">Requests that a member may make at once.</param>
+/// <param name="Concurrency">Requests that are worked on at once, of all members; null for no bound.</param>
+internal sealed record RateLimitSettings(int PermitsPerSecond, int Burst, int? Concurrency)
+{
+    public static RateLimitSettings? Read(IConfiguration section)
+    {
+        int? permits = Number(section, "PermitsPerSecond");
+        int? burst = Number(section, "Burst");
+        int? concurrency = Number(section, "Concurrency");
+        if (permits is null && burst is null && concurrency is null)
+        {
+            return null;
+        }
+
+        int rate = permits ?? burst ?? 1_000_000;
+        return new RateLimitSettings(rate, burst ?? rate, concurrency);
+    }
+
+    private static int? Number(IConfiguration section, string name)
+    {
+        if (section[name] is not { Length: > 0 } text)
+        {
+            return null;
+        }
+
+        return int.TryParse(text, out int value) && value > 0
+            ? value
+            : throw new SetupException($"Jumun__RateLimit__{name} is '{text}'. It must be a whole number above 0.");
+    }
+}

@@ -1,0 +1,126 @@
+using Jumun.Server.Api;
+using Jumun.Server.DataPlatform;
+using Jumun.Server.Execution;
+using Jumun.Server.Stores;
+using Jumun.Server.Stores.Sqlite;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Jumun.Server;
+
+/// <summary>A running server: the web application and, under it, the executor and the store, started and stopped in order.</summary>
+internal sealed class ShopHost : IAsyncDisposable
+{
+    private readonly WebApplication app;
+
+    private ShopHost(WebApplication app, Shop shop)
+    {
+        this.app = app;
+        Shop = shop;
+    }
+
+    /// <summary>What the handlers use.</summary>
+    public Shop Shop { get; }
+
+    /// <summary>The addresses at which it listens.</summary>
+    public IReadOnlyCollection<string> Urls => [.. app.Urls];
+
+    /// <summary>Opens the store and starts to serve.</summary>
+    /// <param name="builder">A builder with the configuration.</param>
+    /// <param name="settings">The settings, read from that configuration.</param>
+    /// <exception cref="SetupException">Something that the operator can mend.</exception>
+    public static async Task<ShopHost> StartAsync(WebApplicationBuilder builder, Settings settings)
+    {
+        WebApplication? app = null;
+        try
+        {
+            SqliteStore store = SqliteStore.Open(settings.DatabasePath);
+            Register(builder.Services, settings, store);
+            builder.WebHost.ConfigureKestrel(ConfigureKestrel);
+            app = builder.Build();
+
+            // From here on the container owns the store: it ends after the executor, which ends after the server.
+            var shop = app.Services.GetRequiredService<Shop>();
+            Map(app, shop);
+            await app.StartAsync().ConfigureAwait(false);
+            return new ShopHost(app, shop);
+        }
+        catch (Exception error)
+        {
+            if (app is not null)
+            {
+                await app.DisposeAsync().ConfigureAwait(false);
+            }
+
+            if (error is IOException { InnerException: Microsoft.AspNetCore.Connections.AddressInUseException })
+            {
+                throw new SetupException($"{error.Message} Stop what listens there, or set ASPNETCORE_URLS to another address.", error);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Serves until the process is told to stop.</summary>
+    public Task WaitForShutdownAsync(CancellationToken stop) => app.WaitForShutdownAsync(stop);
+
+    /// <summary>Stops to listen, settles what waits, and closes the store.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await app.StopAsync().ConfigureAwait(false);
+        await app.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private static void Register(IServiceCollection services, Settings settings, SqliteStore store)
+    {
+        services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(Bounds.DrainSeconds));
+        services.AddRouting();
+        services.AddDocumentation();
+        services.ConfigureHttpJsonOptions(options => Documentation.UseApiJson(options.SerializerOptions));
+
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton(settings);
+        services.AddSingleton(settings.Auth);
+        services.AddSingleton<IStore>(_ => store);
+        services.AddSingleton<ISink>(_ => new FileSink(settings.EventsPath));
+        services.AddSingleton(provider => new Executor(
+            provider.GetRequiredService<IStore>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<Executor>>()));
+        services.AddSingleton<OrderIds>();
+        services.AddSingleton<Shop>();
+        services.AddSingleton<Auth>();
+        services.AddHostedService<Relay>();
+        services.AddHostedService<ExpirySweep>();
+        services.AddHostedService<KeySweep>();
+    }
+
+    private static void Map(WebApplication app, Shop shop)
+    {
+        app.UseMiddleware<Edge>();
+        app.UseDocumentation();
+        app.UseRouting();
+        app.UseMiddleware<AccessControl>();
+        if (shop.Settings.RateLimit is { } limits)
+        {
+            app.UseMiddleware<RateLimits>(limits);
+        }
+
+        new PointsApi(shop).Map(app);
+        new ProductsApi(shop, new TopProductsCache(shop)).Map(app);
+        new CouponsApi(shop).Map(app);
+        new CartApi(shop).Map(app);
+        new OrdersApi(shop).Map(app);
+        new PaymentsApi(shop).Map(app);
+        new CatalogueApi(shop).Map(app);
+        new OperationsApi(shop, app.Lifetime).Map(app);
+        app.MapDocumentation();
+    }
+
+    private static void ConfigureKestrel(KestrelServerOptions options)
+    {
+        options.AddServerHeader = false;
+        options.Limits.MaxRequestBodySize = Bounds.BodyBytes;
+        options.Limits.MaxRequestHeadersTotalSize = Bounds.HeaderBytes;
+        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(120);
+    }
+}

@@ -1,0 +1,110 @@
+using Jumun.Cart;
+using Jumun.Coupons;
+using Jumun.DataPlatform;
+using Jumun.Orders;
+using Jumun.Payments;
+using Jumun.Points;
+using Jumun.Products;
+using Jumun.Ranking;
+using Jumun.Server.Execution;
+
+namespace Jumun.Server.Stores;
+
+/// <summary>
+/// The seam between the shop and its database: a batch is loaded under locks and committed as a whole, and reads see
+/// every commit that was acknowledged before they began. One executor uses the write half, one batch at a time.
+/// </summary>
+internal interface IStore : IAsyncDisposable
+{
+    /// <summary>
+    /// Loads every row and every idempotency key that the batch declared, locked until <see cref="CommitAsync"/> or
+    /// <see cref="AbandonAsync"/>.
+    /// </summary>
+    /// <exception cref="StoreUnavailableException">The database cannot be reached; nothing was written.</exception>
+    ValueTask LoadAsync(Batch batch);
+
+    /// <summary>Writes all changes of the batch and commits them durably.</summary>
+    /// <exception cref="StoreUnavailableException">The database went away; the exception knows whether the outcome is known.</exception>
+    /// <exception cref="StoreRejectedException">A constraint was violated, which is a bug; nothing was written.</exception>
+    ValueTask CommitAsync(Batch batch);
+
+    /// <summary>Ends a batch without writing. Never throws.</summary>
+    ValueTask AbandonAsync();
+
+    /// <summary>Does what may be done between batches, after the callers were answered. Never throws.</summary>
+    ValueTask MaintainAsync();
+
+    /// <summary>Whether the store can be reached now; null when it can, otherwise why not.</summary>
+    ValueTask<string?> ProbeAsync();
+
+    ValueTask<PointsView> PointsAsync(string memberId);
+
+    ValueTask<ProductView?> ProductAsync(long productId);
+
+    ValueTask<CouponView?> CouponAsync(long couponId);
+
+    ValueTask<CartView> CartAsync(string memberId);
+
+    ValueTask<OrderView?> OrderAsync(string memberId, Guid orderId, DateTimeOffset now);
+
+    ValueTask<PaymentView?> PaymentAsync(string memberId, Guid orderId, DateTimeOffset now);
+
+    /// <summary>The member's ledger, newest first, below the entry number given.</summary>
+    ValueTask<List<LedgerEntry>> HistoryAsync(string memberId, long? below, int limit);
+
+    /// <summary>Products on sale by id, above the id given, whose names contain the text given.</summary>
+    ValueTask<List<ProductView>> ProductsAsync(string? query, long? above, int limit);
+
+    /// <summary>Coupons, newest first, below the id given.</summary>
+    ValueTask<List<CouponView>> CouponsAsync(long? below, int limit);
+
+    /// <summary>A member's coupons, newest first, those after the place given.</summary>
+    ValueTask<List<IssuedCouponView>> IssuedCouponsAsync(
+        string memberId, IssuedCouponStatus? status, (DateTimeOffset IssuedAt, long CouponId)? after, DateTimeOffset now, int limit);
+
+    /// <summary>Orders, newest first, those after the place given, with the place of each.</summary>
+    ValueTask<List<(long Position, OrderView Order)>> OrdersAsync(
+        string? memberId, OrderStatus? status, long? below, DateTimeOffset now, int limit);
+
+    ValueTask<List<TopProduct>> TopProductsAsync(SalesWindow window, int limit);
+
+    /// <summary>Orders that are pending although their payment window is over, oldest first.</summary>
+    ValueTask<List<(string MemberId, Guid OrderId)>> ExpiredOrdersAsync(DateTimeOffset now, int limit);
+
+    /// <summary>Events to be delivered, oldest first.</summary>
+    ValueTask<List<PendingEvent>> PendingEventsAsync(int limit);
+
+    /// <summary>Events of a state, newest first, below the position given, with the position of each.</summary>
+    ValueTask<List<(long Position, OutboxEventView Event)>> EventsAsync(OutboxState? state, long? below, int limit);
+
+    /// <summary>The ids of events committed from a moment until before another, oldest first.</summary>
+    ValueTask<List<(Guid EventId, DateTimeOffset CreatedAt)>> EventIdsAsync(DateTimeOffset from, DateTimeOffset to, int limit);
+
+    /// <summary>Whether an idempotency key was stored before the moment given.</summary>
+    ValueTask<bool> HasKeysBeforeAsync(DateTimeOffset moment);
+
+    /// <summary>Every invariant that the store can show, in one snapshot.</summary>
+    ValueTask<List<InvariantReport>> AuditAsync();
+}
+
+/// <summary>An event to be delivered.</summary>
+internal sealed record PendingEvent(string MemberId, Guid EventId, byte[] Body);
+
+/// <summary>The database went away or cannot write.</summary>
+internal sealed class StoreUnavailableException(RequestOutcome outcome, Exception? cause)
+    : Exception($"The store is unavailable ({cause?.Message ?? "no connection"}).", cause)
+{
+    /// <summary>Whether the batch certainly had no effect.</summary>
+    public RequestOutcome Outcome { get; } = outcome;
+}
+
+/// <summary>The database refused a write that the decisions allowed: a bug.</summary>
+internal sealed class StoreRejectedException(Exception cause) : Exception(cause.Message, cause);
+
+/// <summary>An invariant of the shop and whether it holds.</summary>
+/// <param name="Id">I1 to I11.</param>
+/// <param name="Name">What it says.</param>
+/// <param name="Figure">How many rows were checked.</param>
+/// <param name="Holds">Whether all of them agree.</param>
+/// <param name="Offenders">The first that do not.</param>
+internal sealed record InvariantReport(string Id, string Name, long Figure, bool Holds, IReadOnlyList<string> Offenders);

@@ -1,0 +1,50 @@
+using System.Data.Common;
+
+namespace Jumun.Server.Stores.Sqlite;
+
+/// <summary>The file of the shop: where it is, and who may write to it.</summary>
+internal static class SqliteFile
+{
+    /// <summary>The path in a connection string such as <c>Data Source=data/jumun.db</c>.</summary>
+    /// <exception cref="SetupException">It names no file.</exception>
+    public static string PathOf(string connectionString)
+    {
+        try
+        {
+            var parts = new DbConnectionStringBuilder { ConnectionString = connectionString };
+            if (parts.TryGetValue("Data Source", out object? path) || parts.TryGetValue("Filename", out path))
+            {
+                return Path.GetFullPath((string)path);
+            }
+        }
+        catch (ArgumentException)
+        {
+            // Said below.
+        }
+
+        throw new SetupException(
+            $"ConnectionStrings__Jumun is '{connectionString}'. For the SQLite store it must name a file: 'Data Source=data/jumun.db'.");
+    }
+
+    /// <summary>Takes the lock that only one writing process can have. The operating system drops it with the process.</summary>
+    public static FileStream Lock(string path)
+    {
+        string lockPath = path + ".lock";
+        try
+        {
+            return new FileStream(lockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1);
+        }
+        catch (IOException error)
+        {
+            throw new SetupException(
+                $"Another process writes to {path} (it holds {lockPath}). Stop it first; 'audit', 'doctor' and 'backup' need no lock.", error);
+        }
+        catch (UnauthorizedAccessException error)
+        {
+            throw new SetupException($"{lockPath} cannot be opened for writing: {error.Message}", error);
+        }
+    }
+
+    public static SetupException CannotOpen(string path, SqliteException error) =>
+        new($"{path} cannot be opened: {error.Message}. Check that it is a Jumun database, that the disk has room and that the user may write there.", error);
+}

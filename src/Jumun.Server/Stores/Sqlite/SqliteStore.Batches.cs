@@ -1,0 +1,485 @@
+using Jumun.Server.Api;
+using Jumun.Cart;
+using Jumun.Coupons;
+using Jumun.DataPlatform;
+using Jumun.Orders;
+using Jumun.Points;
+using Jumun.Products;
+using Jumun.Ranking;
+using Jumun.Server.DataPlatform;
+using Jumun.Server.Execution;
+
+namespace Jumun.Server.Stores.Sqlite;
+
+/// <summary>The write half: one batch, one transaction, one fsync.</summary>
+internal sealed partial class SqliteStore
+{
+    private int pagesSinceCheckpoint;
+
+    public ValueTask LoadAsync(Batch batch)
+    {
+        try
+        {
+            Fault?.Invoke(FaultPoint.Load);
+            SqliteConnection db = writer ?? Reopen();
+            db.Execute("BEGIN IMMEDIATE");
+            LoadKeys(db, batch);
+            LoadRows(db, batch.Rows);
+            return ValueTask.CompletedTask;
+        }
+        catch (SqliteException error)
+        {
+            // Nothing of this batch was written: whatever state the connection is in, it goes.
+            DropWriter();
+            throw new StoreUnavailableException(RequestOutcome.None, error);
+        }
+    }
+
+    public ValueTask CommitAsync(Batch batch)
+    {
+        SqliteConnection db = writer ?? throw new InvalidOperationException("The batch was not loaded.");
+        try
+        {
+            Fault?.Invoke(FaultPoint.Write);
+            Write(db, batch);
+            Fault?.Invoke(FaultPoint.BeforeCommit);
+        }
+        catch (SqliteException error) when (error.IsConstraint)
+        {
+            AbandonAsync();
+            throw new StoreRejectedException(error);
+        }
+        catch (SqliteException error)
+        {
+            DropWriter();
+            throw new StoreUnavailableException(RequestOutcome.None, error);
+        }
+
+        try
+        {
+            db.Execute("COMMIT");
+            Fault?.Invoke(FaultPoint.AfterCommit);
+        }
+        catch (SqliteException error)
+        {
+            if (!HasCommitted(batch.BatchId, error))
+            {
+                throw new StoreUnavailableException(RequestOutcome.None, error);
+            }
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask AbandonAsync()
+    {
+        try
+        {
+            if (writer is { InTransaction: true } db)
+            {
+                db.Execute("ROLLBACK");
+            }
+        }
+        catch (SqliteException)
+        {
+            DropWriter();
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask MaintainAsync()
+    {
+        if (writer is not { } db)
+        {
+            return ValueTask.CompletedTask;
+        }
+
+        pagesSinceCheckpoint += db.TakePagesWritten();
+        if (pagesSinceCheckpoint < Bounds.CheckpointPages)
+        {
+            return ValueTask.CompletedTask;
+        }
+
+        try
+        {
+            // Readers are short, but there may always be one: before the log grows without end, wait for them.
+            CheckpointMode mode = pagesSinceCheckpoint < 2 * Bounds.CheckpointPages ? CheckpointMode.Passive : CheckpointMode.Restart;
+            if (db.Checkpoint(mode))
+            {
+                pagesSinceCheckpoint = 0;
+            }
+        }
+        catch (SqliteException)
+        {
+            // The log holds everything that was acknowledged; a new connection finds it there.
+            DropWriter();
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>
+    /// A commit whose outcome was not told is looked up, never guessed: the connection is closed, the file opened
+    /// again, and the last committed batch read.
+    /// </summary>
+    private bool HasCommitted(Guid batchId, SqliteException error)
+    {
+        DropWriter();
+        try
+        {
+            SqliteStatement row = Reopen()["SELECT batch_id FROM last_batch"];
+            bool committed = row.Step() && row.Guid(0) == batchId;
+            row.Reset();
+            return committed;
+        }
+        catch (SqliteException)
+        {
+            DropWriter();
+            throw new StoreUnavailableException(RequestOutcome.Unknown, error);
+        }
+    }
+
+    private SqliteConnection Reopen()
+    {
+        Fault?.Invoke(FaultPoint.Reopen);
+        return writer = OpenWriter(path);
+    }
+
+    private void DropWriter()
+    {
+        writer?.Dispose();
+        Volatile.Write(ref writer, null);
+    }
+
+    private static void LoadKeys(SqliteConnection db, Batch batch)
+    {
+        if (batch.Keys.Count == 0)
+        {
+            return;
+        }
+
+        SqliteStatement row = db["SELECT fingerprint, status, location, body FROM idempotency_keys WHERE subject = ?1 AND key = ?2"];
+        foreach (IdempotencyKey key in batch.Keys.Keys)
+        {
+            if (row.Bind(1, key.Subject).Bind(2, key.Key).Step())
+            {
+                batch.Found(key, new KeyedAnswer(
+                    row.Bytes(0).ToArray(), new StoredAnswer((int)row.Int64(1), row.TextOrNull(2), row.Bytes(3).ToArray())));
+                row.Reset();
+            }
+        }
+    }
+
+    private static void LoadRows(SqliteConnection db, WorkingSet rows)
+    {
+        if (rows.Orders.Count > 0)
+        {
+            // First, because what the orders hold is declared as they come.
+            SqliteStatement row = db[$"SELECT {SqliteRows.OrderColumns} FROM orders WHERE member_id = ?1 AND order_id = ?2"];
+            foreach ((string memberId, Guid orderId) in rows.Orders.Keys)
+            {
+                if (row.Bind(1, memberId).Bind(2, orderId).Step())
+                {
+                    rows.LoadOrder(SqliteRows.OrderRow(row));
+                    row.Reset();
+                }
+            }
+        }
+
+        if (rows.Products.Count > 0)
+        {
+            SqliteStatement row = db[$"SELECT {SqliteRows.ProductColumns} FROM products WHERE product_id = ?1"];
+            foreach (long productId in rows.Products.Keys)
+            {
+                if (row.Bind(1, productId).Step())
+                {
+                    rows.Products.Load(productId, SqliteRows.ProductRow(row));
+                    row.Reset();
+                }
+            }
+        }
+
+        if (rows.Coupons.Count > 0)
+        {
+            SqliteStatement row = db[$"SELECT {SqliteRows.CouponColumns} FROM coupons WHERE coupon_id = ?1"];
+            foreach (long couponId in rows.Coupons.Keys)
+            {
+                if (row.Bind(1, couponId).Step())
+                {
+                    rows.Coupons.Load(couponId, SqliteRows.CouponRow(row));
+                    row.Reset();
+                }
+            }
+        }
+
+        if (rows.IssuedCoupons.Count > 0)
+        {
+            SqliteStatement row = db["SELECT number, status, order_id, issued_at FROM issued_coupons WHERE member_id = ?1 AND coupon_id = ?2"];
+            foreach ((string memberId, long couponId) in rows.IssuedCoupons.Keys)
+            {
+                if (row.Bind(1, memberId).Bind(2, couponId).Step())
+                {
+                    rows.IssuedCoupons.Load((memberId, couponId), new IssuedCoupon(
+                        memberId, couponId, row.Int64(0), (IssuedCouponStatus)row.Int64(1), row.GuidOrNull(2), row.Time(3)));
+                    row.Reset();
+                }
+            }
+        }
+
+        if (rows.Wallets.Count > 0)
+        {
+            SqliteStatement row = db["SELECT balance, entries, events FROM wallets WHERE member_id = ?1"];
+            foreach (string memberId in rows.Wallets.Keys)
+            {
+                if (row.Bind(1, memberId).Step())
+                {
+                    rows.Wallets.Load(memberId, new Wallet(memberId, row.Int64(0), row.Int64(1), row.Int64(2)));
+                    row.Reset();
+                }
+            }
+        }
+
+        if (rows.Carts.Count > 0)
+        {
+            SqliteStatement row = db["SELECT product_id, quantity FROM cart_lines WHERE member_id = ?1"];
+            foreach (string memberId in rows.Carts.Keys)
+            {
+                var cart = new MemberCart();
+                row.Bind(1, memberId);
+                while (row.Step())
+                {
+                    cart.Put(row.Int64(0), row.Int64(1));
+                }
+
+                rows.Carts.Load(memberId, cart);
+            }
+        }
+
+        if (rows.Outbox.Count > 0)
+        {
+            SqliteStatement row = db["SELECT state FROM outbox WHERE event_id = ?1"];
+            foreach (Guid eventId in rows.Outbox.Keys)
+            {
+                if (row.Bind(1, eventId).Step())
+                {
+                    rows.Outbox.Load(eventId, new OutboxRow(eventId, (OutboxState)row.Int64(0)));
+                    row.Reset();
+                }
+            }
+        }
+
+        if (rows.NextProductId is not null)
+        {
+            rows.NextProductId = Next(db["SELECT coalesce(max(product_id), 0) + 1 FROM products"]);
+        }
+
+        if (rows.NextCouponId is not null)
+        {
+            rows.NextCouponId = Next(db["SELECT coalesce(max(coupon_id), 0) + 1 FROM coupons"]);
+        }
+    }
+
+    private static long Next(SqliteStatement number)
+    {
+        number.Step();
+        long next = number.Int64(0);
+        number.Reset();
+        return next;
+    }
+
+    private static void Write(SqliteConnection db, Batch batch)
+    {
+        WorkingSet rows = batch.Rows;
+        db["UPDATE last_batch SET batch_id = ?1"].Bind(1, batch.BatchId).Run();
+        WriteCatalogue(db, rows);
+        WriteIssuedCoupons(db, rows);
+        WriteWallets(db, rows);
+        WriteOrders(db, rows);
+        WriteCarts(db, rows);
+        WriteSales(db, rows);
+        WriteOutbox(db, rows);
+        WriteKeys(db, batch);
+    }
+
+    private static void WriteCatalogue(SqliteConnection db, WorkingSet rows)
+    {
+        foreach (Product product in rows.Products.Written)
+        {
+            (product.State == RowState.Added
+                    ? db["INSERT INTO products (product_id, name, price, stock, on_sale) VALUES (?1, ?2, ?3, ?4, ?5)"]
+                    : db["UPDATE products SET name = ?2, price = ?3, stock = ?4, on_sale = ?5 WHERE product_id = ?1"])
+                .Bind(1, product.ProductId).Bind(2, product.Name).Bind(3, product.Price).Bind(4, product.Stock)
+                .Bind(5, product.OnSale ? 1 : 0).Run();
+        }
+
+        foreach (StockChange change in rows.StockChanges)
+        {
+            db["INSERT INTO stock_changes (product_id, change, reason, created_at) VALUES (?1, ?2, ?3, ?4)"]
+                .Bind(1, change.ProductId).Bind(2, change.Change).Bind(3, change.Reason).Bind(4, change.CreatedAt).Run();
+        }
+
+        foreach (Coupon coupon in rows.Coupons.Written)
+        {
+            if (coupon.State == RowState.Added)
+            {
+                db[$"INSERT INTO coupons ({SqliteRows.CouponColumns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"]
+                    .Bind(1, coupon.CouponId).Bind(2, coupon.Name).Bind(3, (long)coupon.Discount.Kind).Bind(4, coupon.Discount.Value)
+                    .Bind(5, coupon.Discount.Maximum).Bind(6, coupon.MinimumOrderAmount).Bind(7, coupon.Quantity)
+                    .Bind(8, coupon.Issued).Bind(9, coupon.IssueFrom).Bind(10, coupon.IssueUntil).Bind(11, coupon.UsableUntil).Run();
+            }
+            else
+            {
+                db["""
+                    UPDATE coupons SET name = ?2, quantity = ?3, issued = ?4, issue_from = ?5, issue_until = ?6, usable_until = ?7
+                    WHERE coupon_id = ?1
+                    """]
+                    .Bind(1, coupon.CouponId).Bind(2, coupon.Name).Bind(3, coupon.Quantity).Bind(4, coupon.Issued)
+                    .Bind(5, coupon.IssueFrom).Bind(6, coupon.IssueUntil).Bind(7, coupon.UsableUntil).Run();
+            }
+        }
+    }
+
+    private static void WriteIssuedCoupons(SqliteConnection db, WorkingSet rows)
+    {
+        foreach (IssuedCoupon coupon in rows.IssuedCoupons.Written)
+        {
+            if (coupon.State == RowState.Added)
+            {
+                db["INSERT INTO issued_coupons (member_id, coupon_id, number, status, order_id, issued_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"]
+                    .Bind(1, coupon.MemberId).Bind(2, coupon.CouponId).Bind(3, coupon.Number).Bind(4, (long)coupon.Status)
+                    .Bind(5, coupon.OrderId).Bind(6, coupon.IssuedAt).Run();
+            }
+            else
+            {
+                db["UPDATE issued_coupons SET status = ?3, order_id = ?4 WHERE member_id = ?1 AND coupon_id = ?2"]
+                    .Bind(1, coupon.MemberId).Bind(2, coupon.CouponId).Bind(3, (long)coupon.Status).Bind(4, coupon.OrderId).Run();
+            }
+        }
+    }
+
+    private static void WriteWallets(SqliteConnection db, WorkingSet rows)
+    {
+        foreach (Wallet wallet in rows.Wallets.Written)
+        {
+            (wallet.State == RowState.Added
+                    ? db["INSERT INTO wallets (member_id, balance, entries, events) VALUES (?1, ?2, ?3, ?4)"]
+                    : db["UPDATE wallets SET balance = ?2, entries = ?3, events = ?4 WHERE member_id = ?1"])
+                .Bind(1, wallet.MemberId).Bind(2, wallet.Balance).Bind(3, wallet.Entries).Bind(4, wallet.Events).Run();
+        }
+
+        foreach ((string memberId, LedgerEntry entry) in rows.Ledger)
+        {
+            db["INSERT INTO ledger (member_id, entry, kind, amount, balance, order_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"]
+                .Bind(1, memberId).Bind(2, entry.EntryId).Bind(3, (long)entry.Kind).Bind(4, entry.Amount).Bind(5, entry.Balance)
+                .Bind(6, entry.OrderId).Bind(7, entry.CreatedAt).Run();
+        }
+    }
+
+    private static void WriteOrders(SqliteConnection db, WorkingSet rows)
+    {
+        foreach (Order order in rows.NewOrders)
+        {
+            db[$"INSERT INTO orders ({SqliteRows.OrderColumns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"]
+                .Bind(1, order.MemberId).Bind(2, order.OrderId).Bind(3, (long)order.Status)
+                .BindText(4, Json.Write(order.Lines, OrderLinesJson.Default.IReadOnlyListOrderLine))
+                .Bind(5, order.Subtotal).Bind(6, order.Discount).Bind(7, order.CouponId).Bind(8, order.CreatedAt)
+                .Bind(9, order.PayBefore).Bind(10, order.PaidAt).Bind(11, order.EndedAt).Run();
+        }
+
+        foreach (Order order in rows.Orders.Written)
+        {
+            db["UPDATE orders SET status = ?3, paid_at = ?4, ended_at = ?5 WHERE member_id = ?1 AND order_id = ?2"]
+                .Bind(1, order.MemberId).Bind(2, order.OrderId).Bind(3, (long)order.Status).Bind(4, order.PaidAt).Bind(5, order.EndedAt).Run();
+        }
+    }
+
+    private static void WriteCarts(SqliteConnection db, WorkingSet rows)
+    {
+        foreach (CartEdit edit in rows.CartEdits)
+        {
+            if (edit.ProductId is not { } productId)
+            {
+                db["DELETE FROM cart_lines WHERE member_id = ?1"].Bind(1, edit.MemberId).Run();
+            }
+            else if (edit.Quantity is { } quantity)
+            {
+                db["""
+                    INSERT INTO cart_lines (member_id, product_id, quantity) VALUES (?1, ?2, ?3)
+                    ON CONFLICT (member_id, product_id) DO UPDATE SET quantity = excluded.quantity
+                    """].Bind(1, edit.MemberId).Bind(2, productId).Bind(3, quantity).Run();
+            }
+            else
+            {
+                db["DELETE FROM cart_lines WHERE member_id = ?1 AND product_id = ?2"].Bind(1, edit.MemberId).Bind(2, productId).Run();
+            }
+        }
+    }
+
+    private static void WriteSales(SqliteConnection db, WorkingSet rows)
+    {
+        foreach (((long productId, long hour), SalesDelta delta) in rows.Sales)
+        {
+            if (delta.Quantity < 0 || delta.Amount < 0)
+            {
+                // Refunds outweigh sales, so the sales that they undo have a row; an insert would break its constraints.
+                db["UPDATE sales SET quantity = quantity + ?3, amount = amount + ?4 WHERE hour = ?1 AND product_id = ?2"]
+                    .Bind(1, hour).Bind(2, productId).Bind(3, delta.Quantity).Bind(4, delta.Amount).Run();
+                continue;
+            }
+
+            db["""
+                INSERT INTO sales (hour, product_id, quantity, amount) VALUES (?1, ?2, ?3, ?4)
+                ON CONFLICT (hour, product_id) DO UPDATE SET quantity = quantity + excluded.quantity, amount = amount + excluded.amount
+                """]
+                .Bind(1, hour).Bind(2, productId).Bind(3, delta.Quantity).Bind(4, delta.Amount).Run();
+        }
+    }
+
+    private static void WriteOutbox(SqliteConnection db, WorkingSet rows)
+    {
+        foreach (OrderEvent orderEvent in rows.Events)
+        {
+            db["""
+                INSERT INTO outbox (event_id, member_id, sequence, type, order_id, body, state, created_at)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)
+                """]
+                .Bind(1, orderEvent.EventId).Bind(2, orderEvent.Order.MemberId).Bind(3, orderEvent.Sequence)
+                .Bind(4, (long)orderEvent.Type).Bind(5, orderEvent.Order.OrderId).BindBlob(6, OrderEventJson.Render(orderEvent, rows.Now))
+                .Bind(7, rows.Now).Run();
+        }
+
+        foreach (Delivery delivery in rows.Deliveries)
+        {
+            db["UPDATE outbox SET state = 1, delivered_at = ?2 WHERE event_id = ?1"]
+                .Bind(1, delivery.EventId).Bind(2, delivery.DeliveredAt).Run();
+        }
+
+        foreach (OutboxRow row in rows.Outbox.Written)
+        {
+            db["UPDATE outbox SET state = ?2 WHERE event_id = ?1"].Bind(1, row.EventId).Bind(2, (long)row.Delivery).Run();
+        }
+    }
+
+    private static void WriteKeys(SqliteConnection db, Batch batch)
+    {
+        foreach (IdempotencyKey key in batch.NewKeys)
+        {
+            KeyedAnswer answer = batch.Keys[key]!;
+            db["""
+                INSERT INTO idempotency_keys (subject, key, fingerprint, status, location, body, created_at)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                """]
+                .Bind(1, key.Subject).Bind(2, key.Key).BindBlob(3, answer.Fingerprint).Bind(4, answer.Answer.Status)
+                .Bind(5, answer.Answer.Location).BindBlob(6, answer.Answer.Body).Bind(7, batch.Rows.Now).Run();
+        }
+
+        if (batch.Rows.ForgetKeysBefore is { } moment)
+        {
+            db["""
+                DELETE FROM idempotency_keys WHERE position IN
+                  (SELECT position FROM idempotency_keys WHERE created_at < ?1 ORDER BY position LIMIT ?2)
+                """].Bind(1, moment).Bind(2, Bounds.ForgottenKeys).Run();
+        }
+    }
+}

@@ -1,0 +1,216 @@
+using Jumun.Cart;
+using Jumun.Coupons;
+using Jumun.DataPlatform;
+using Jumun.Orders;
+using Jumun.Payments;
+using Jumun.Points;
+using Jumun.Products;
+using Jumun.Ranking;
+
+namespace Jumun.Server.Stores.Sqlite;
+
+/// <summary>The read half: each read is one statement, in its own snapshot, begun after the request came.</summary>
+internal sealed partial class SqliteStore
+{
+    public ValueTask<PointsView> PointsAsync(string memberId) => ReadAsync(memberId, static (db, memberId) =>
+    {
+        SqliteStatement row = db["SELECT balance FROM wallets WHERE member_id = ?1"].Bind(1, memberId);
+        return new PointsView(memberId, First(row, static row => row.Int64(0)));
+    });
+
+    public ValueTask<ProductView?> ProductAsync(long productId) => ReadAsync(productId, static (db, productId) =>
+        First(db[$"SELECT {SqliteRows.ProductColumns} FROM products WHERE product_id = ?1"].Bind(1, productId), SqliteRows.Product));
+
+    public ValueTask<CouponView?> CouponAsync(long couponId) => ReadAsync(couponId, static (db, couponId) =>
+        First(db[$"SELECT {SqliteRows.CouponColumns} FROM coupons WHERE coupon_id = ?1"].Bind(1, couponId), SqliteRows.Coupon));
+
+    public ValueTask<CartView> CartAsync(string memberId) => ReadAsync(memberId, static (db, memberId) =>
+    {
+        List<CartLineView> lines = All(
+            db["""
+                SELECT product_id, p.name, p.price, c.quantity, p.stock
+                FROM cart_lines c JOIN products p USING (product_id)
+                WHERE c.member_id = ?1 ORDER BY product_id
+                """].Bind(1, memberId),
+            static row => new CartLineView(row.Int64(0), row.Text(1), row.Int64(2), row.Int64(3), row.Int64(4)));
+        return new CartView(memberId, lines, lines.Sum(line => line.Price * line.Quantity));
+    });
+
+    public ValueTask<OrderView?> OrderAsync(string memberId, Guid orderId, DateTimeOffset now) =>
+        ReadAsync((memberId, orderId, now), static (db, a) => First(
+            db[$"SELECT {SqliteRows.OrderColumns} FROM orders WHERE member_id = ?1 AND order_id = ?2"].Bind(1, a.memberId).Bind(2, a.orderId),
+            row => SqliteRows.Order(row, a.now)));
+
+    public ValueTask<PaymentView?> PaymentAsync(string memberId, Guid orderId, DateTimeOffset now) =>
+        ReadAsync((memberId, orderId, now), static (db, a) => First(
+            db["""
+                SELECT o.status, o.subtotal - o.discount, l.balance, o.pay_before, o.paid_at
+                FROM orders o LEFT JOIN ledger l ON l.order_id = o.order_id AND l.kind = 1
+                WHERE o.member_id = ?1 AND o.order_id = ?2
+                """].Bind(1, a.memberId).Bind(2, a.orderId),
+            row => new PaymentView(
+                Ids.PaymentOf(a.orderId), a.orderId,
+                PaymentView.StatusOf(Order.StatusAt((OrderStatus)row.Int64(0), row.Time(3), a.now)),
+                row.Int64(1), row.Int64OrNull(2), row.Time(3), row.TimeOrNull(4))));
+
+    public ValueTask<List<LedgerEntry>> HistoryAsync(string memberId, long? below, int limit) =>
+        ReadAsync((memberId, below, limit), static (db, a) => All(
+            db[$"SELECT {SqliteRows.LedgerColumns} FROM ledger WHERE member_id = ?1 AND entry < ?2 ORDER BY entry DESC LIMIT ?3"]
+                .Bind(1, a.memberId).Bind(2, a.below ?? long.MaxValue).Bind(3, a.limit),
+            SqliteRows.LedgerEntry));
+
+    public ValueTask<List<ProductView>> ProductsAsync(string? query, long? above, int limit) =>
+        ReadAsync((query, above, limit), static (db, a) => All(
+            db[$"""
+                SELECT {SqliteRows.ProductColumns} FROM products
+                WHERE on_sale = 1 AND product_id > ?1 AND (?2 IS NULL OR name LIKE ?2 ESCAPE '\') ORDER BY product_id LIMIT ?3
+                """]
+                .Bind(1, a.above ?? 0).Bind(2, a.query is null ? null : $"%{Escaped(a.query)}%").Bind(3, a.limit),
+            SqliteRows.Product));
+
+    public ValueTask<List<CouponView>> CouponsAsync(long? below, int limit) =>
+        ReadAsync((below, limit), static (db, a) => All(
+            db[$"SELECT {SqliteRows.CouponColumns} FROM coupons WHERE coupon_id < ?1 ORDER BY coupon_id DESC LIMIT ?2"]
+                .Bind(1, a.below ?? long.MaxValue).Bind(2, a.limit),
+            SqliteRows.Coupon));
+
+    public ValueTask<List<IssuedCouponView>> IssuedCouponsAsync(
+        string memberId, IssuedCouponStatus? status, (DateTimeOffset IssuedAt, long CouponId)? after, DateTimeOffset now, int limit) =>
+        ReadAsync((memberId, status, after, now, limit), static (db, a) => All(
+            db["""
+                SELECT coupon_id, i.number, CASE WHEN i.status = 0 AND c.usable_until <= ?5 THEN 3 ELSE i.status END AS now_status,
+                  c.discount_kind, c.discount_value, c.discount_maximum, c.minimum_order_amount, i.issued_at, c.usable_until, c.name, i.order_id
+                FROM issued_coupons i JOIN coupons c USING (coupon_id)
+                WHERE i.member_id = ?1 AND (i.issued_at, coupon_id) < (?2, ?3) AND (?4 IS NULL OR now_status = ?4)
+                ORDER BY i.issued_at DESC, coupon_id DESC LIMIT ?6
+                """]
+                .Bind(1, a.memberId).Bind(2, a.after?.IssuedAt.ToUnixTimeMilliseconds() ?? long.MaxValue)
+                .Bind(3, a.after?.CouponId ?? long.MaxValue).Bind(4, (long?)a.status).Bind(5, a.now).Bind(6, a.limit),
+            row => new IssuedCouponView(
+                row.Int64(0), a.memberId, row.Int64(1), (IssuedCouponStatus)row.Int64(2),
+                new Discount((DiscountKind)row.Int64(3), row.Int64(4), row.Int64OrNull(5)), row.Int64(6), row.Time(7), row.Time(8),
+                row.Text(9), row.GuidOrNull(10))));
+
+    public ValueTask<List<(long Position, OrderView Order)>> OrdersAsync(
+        string? memberId, OrderStatus? status, long? below, DateTimeOffset now, int limit) =>
+        ReadAsync((memberId, status, below, now, limit), static (db, a) => All(
+            OrdersStatement(db, a.memberId, a.status).Bind(1, a.below ?? long.MaxValue).Bind(2, a.limit).Bind(3, a.now),
+            row => (row.Int64(11), SqliteRows.Order(row, a.now))));
+
+    public ValueTask<List<TopProduct>> TopProductsAsync(SalesWindow window, int limit) =>
+        ReadAsync((window, limit), static (db, a) =>
+        {
+            int rank = 0;
+            return All(
+                db["""
+                    SELECT t.product_id, p.name, p.price, t.sold, t.amount
+                    FROM (SELECT product_id, sum(quantity) AS sold, sum(amount) AS amount FROM sales
+                          WHERE hour >= ?1 AND hour < ?2 GROUP BY product_id HAVING sold > 0
+                          ORDER BY sold DESC, amount DESC, product_id LIMIT ?3) t
+                    JOIN products p USING (product_id)
+                    ORDER BY t.sold DESC, t.amount DESC, t.product_id
+                    """].Bind(1, a.window.FromHour).Bind(2, a.window.ToHour).Bind(3, a.limit),
+                row => new TopProduct(++rank, row.Int64(0), row.Text(1), row.Int64(2), row.Int64(3), row.Int64(4)));
+        });
+
+    public ValueTask<List<(string MemberId, Guid OrderId)>> ExpiredOrdersAsync(DateTimeOffset now, int limit) =>
+        ReadAsync((now, limit), static (db, a) => All(
+            db["SELECT member_id, order_id FROM orders WHERE status = 0 AND pay_before <= ?1 ORDER BY pay_before LIMIT ?2"]
+                .Bind(1, a.now).Bind(2, a.limit),
+            static row => (row.Text(0), row.Guid(1))));
+
+    public ValueTask<List<PendingEvent>> PendingEventsAsync(int limit) =>
+        ReadAsync(limit, static (db, limit) => All(
+            db["SELECT member_id, event_id, body FROM outbox WHERE state = 0 ORDER BY position LIMIT ?1"].Bind(1, limit),
+            static row => new PendingEvent(row.Text(0), row.Guid(1), row.Bytes(2).ToArray())));
+
+    public ValueTask<List<(long Position, OutboxEventView Event)>> EventsAsync(OutboxState? state, long? below, int limit) =>
+        ReadAsync((state, below, limit), static (db, a) => All(
+            EventsStatement(db, a.state).Bind(1, a.below ?? long.MaxValue).Bind(2, a.limit),
+            static row => (row.Int64(0), new OutboxEventView(
+                row.Guid(1), (OrderEventType)row.Int64(2), row.Guid(3), row.Text(4), row.Int64(5), (OutboxState)row.Int64(6),
+                row.Time(7), row.TimeOrNull(8)))));
+
+    public ValueTask<List<(Guid EventId, DateTimeOffset CreatedAt)>> EventIdsAsync(DateTimeOffset from, DateTimeOffset to, int limit) =>
+        ReadAsync((from, to, limit), static (db, a) => All(
+            db["SELECT event_id, created_at FROM outbox WHERE created_at >= ?1 AND created_at < ?2 ORDER BY position LIMIT ?3"]
+                .Bind(1, a.from).Bind(2, a.to).Bind(3, a.limit),
+            static row => (row.Guid(0), row.Time(1))));
+
+    public ValueTask<bool> HasKeysBeforeAsync(DateTimeOffset moment) => ReadAsync(moment, static (db, moment) =>
+        First(db["SELECT created_at < ?1 FROM idempotency_keys ORDER BY position LIMIT 1"].Bind(1, moment), static row => row.Int64(0)) != 0);
+
+    public ValueTask<List<InvariantReport>> AuditAsync() => ReadAsync(0, static (db, _) => SqliteAudit.Run(db));
+
+    // A text for each question, so that each finds its index: with one for all, the planner would scan the table.
+    private static SqliteStatement OrdersStatement(SqliteConnection db, string? memberId, OrderStatus? status)
+    {
+        const string Select = $"SELECT {SqliteRows.OrderColumns}, position FROM orders WHERE position < ?1";
+        const string Page = "ORDER BY position DESC LIMIT ?2";
+        const string Pending = "AND status = 0 AND pay_before > ?3";
+        const string Expired = "AND (status = 2 OR (status = 0 AND pay_before <= ?3))";
+        const string Ended = "AND status IN (2, 3, 4) AND status = ?5";
+        const string Member = "AND member_id = ?4";
+
+        // ?3 is named in every text, because every caller binds it.
+        const string Any = "AND ?3 IS NOT NULL";
+        SqliteStatement statement = (memberId, status) switch
+        {
+            (null, null) => db[$"{Select} {Any} {Page}"],
+            (null, OrderStatus.PendingPayment) => db[$"{Select} {Pending} {Page}"],
+            (null, OrderStatus.Expired) => db[$"{Select} {Expired} {Page}"],
+            (null, OrderStatus.Completed) => db[$"{Select} {Any} AND status = 1 {Page}"],
+            (null, _) => db[$"{Select} {Any} {Ended} {Page}"].Bind(5, (long)status),
+            (_, null) => db[$"{Select} {Any} {Member} {Page}"],
+            (_, OrderStatus.PendingPayment) => db[$"{Select} {Pending} {Member} {Page}"],
+            (_, OrderStatus.Expired) => db[$"{Select} {Expired} {Member} {Page}"],
+            (_, OrderStatus.Completed) => db[$"{Select} {Any} AND status = 1 {Member} {Page}"],
+            _ => db[$"{Select} {Any} {Ended} {Member} {Page}"].Bind(5, (long)status),
+        };
+        return memberId is null ? statement : statement.Bind(4, memberId);
+    }
+
+    private static SqliteStatement EventsStatement(SqliteConnection db, OutboxState? state)
+    {
+        const string Select =
+            "SELECT position, event_id, type, order_id, member_id, sequence, state, created_at, delivered_at FROM outbox WHERE position < ?1";
+        const string Page = "ORDER BY position DESC LIMIT ?2";
+        if (state is not { } one)
+        {
+            return db[$"{Select} {Page}"];
+        }
+
+        return one switch
+        {
+            OutboxState.Pending => db[$"{Select} AND state = 0 {Page}"],
+            OutboxState.Delivered => db[$"{Select} AND state = 1 {Page}"],
+            OutboxState.Dead => db[$"{Select} AND state = 2 {Page}"],
+        };
+    }
+
+    private static string Escaped(string text) =>
+        text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("%", "\\%", StringComparison.Ordinal).Replace("_", "\\_", StringComparison.Ordinal);
+
+    private static T? First<T>(SqliteStatement statement, Func<SqliteStatement, T> read)
+    {
+        if (!statement.Step())
+        {
+            return default;
+        }
+
+        T row = read(statement);
+        statement.Reset();
+        return row;
+    }
+
+    private static List<T> All<T>(SqliteStatement statement, Func<SqliteStatement, T> read)
+    {
+        var rows = new List<T>();
+        while (statement.Step())
+        {
+            rows.Add(read(statement));
+        }
+
+        return rows;
+    }
+}

@@ -1,0 +1,215 @@
+using System.Collections.Concurrent;
+
+namespace Jumun.Server.Stores.Sqlite;
+
+/// <summary>
+/// The shop in one SQLite file. One connection writes and checkpoints, up to <see cref="Bounds.SqliteReaders"/> only
+/// read, and an operating-system lock refuses a second writing process: the SQLite that is bundled can lose pages when
+/// another connection checkpoints during a commit, so no other ever does. Every commit is on the disk (WAL with
+/// <c>synchronous=FULL</c>) before anybody is answered.
+/// </summary>
+internal sealed partial class SqliteStore : IStore
+{
+    private readonly string path;
+    private readonly FileStream processLock;
+    private readonly ConcurrentBag<SqliteConnection> readers = [];
+    private readonly SemaphoreSlim readersFree = new(Bounds.SqliteReaders);
+    private SqliteConnection? writer;
+
+    private SqliteStore(string path, FileStream processLock)
+    {
+        this.path = path;
+        this.processLock = processLock;
+    }
+
+    /// <summary>A place in the life of a batch where tests make the database fail.</summary>
+    internal enum FaultPoint
+    {
+        /// <summary>Before the rows are loaded.</summary>
+        Load,
+
+        /// <summary>Before anything is written.</summary>
+        Write,
+
+        /// <summary>Everything is written, nothing committed.</summary>
+        BeforeCommit,
+
+        /// <summary>Committed, and not yet known to be.</summary>
+        AfterCommit,
+
+        /// <summary>The file is opened again after an error.</summary>
+        Reopen,
+    }
+
+    /// <summary>Called at each point; what it throws happens there. Null outside tests.</summary>
+    internal Action<FaultPoint>? Fault { get; set; }
+
+    /// <summary>Opens the file for writing, makes it if there is none, and brings its schema up to date.</summary>
+    /// <exception cref="SetupException">Another process writes to it, or the file is not ours.</exception>
+    public static SqliteStore Open(string path)
+    {
+        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder)
+        {
+            Directory.CreateDirectory(folder);
+        }
+
+        FileStream processLock = SqliteFile.Lock(path);
+        var store = new SqliteStore(path, processLock);
+        try
+        {
+            store.writer = OpenWriter(path);
+            SqliteMigrations.Apply(store.writer);
+            return store;
+        }
+        catch (SqliteException error)
+        {
+            store.CloseFiles();
+            throw SqliteFile.CannotOpen(path, error);
+        }
+        catch
+        {
+            store.CloseFiles();
+            throw;
+        }
+    }
+
+    /// <summary>Opens the file read-only, beside a server that may be running.</summary>
+    /// <exception cref="SetupException">There is no such file, or its schema is another version's.</exception>
+    public static SqliteConnection OpenReadOnly(string path)
+    {
+        if (!File.Exists(path))
+        {
+            throw new SetupException($"There is no shop at {path}. Start the server once, or run 'migrate'.");
+        }
+
+        try
+        {
+            SqliteConnection connection = OpenReader(path);
+            SqliteMigrations.MustBeCurrent(connection, path);
+            return connection;
+        }
+        catch (SqliteException error)
+        {
+            throw SqliteFile.CannotOpen(path, error);
+        }
+    }
+
+    public ValueTask<string?> ProbeAsync()
+    {
+        // The writer belongs to the executor: whether it is there can be asked, using it cannot.
+        return new ValueTask<string?>(Volatile.Read(ref writer) is null ? "the database file cannot be written" : null);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        try
+        {
+            writer?.Checkpoint(CheckpointMode.Truncate);
+        }
+        catch (SqliteException)
+        {
+            // The log stays as it is, and is read at the next start.
+        }
+
+        CloseFiles();
+        return ValueTask.CompletedTask;
+    }
+
+    private static SqliteConnection OpenWriter(string path)
+    {
+        SqliteConnection connection = SqliteConnection.Open(path, readOnly: false);
+        try
+        {
+            connection.Execute($"""
+                PRAGMA busy_timeout = 5000;
+                PRAGMA journal_mode = WAL;
+                PRAGMA synchronous = FULL;
+                PRAGMA foreign_keys = ON;
+                PRAGMA wal_autocheckpoint = 0;
+                PRAGMA journal_size_limit = {Bounds.WalBytes};
+                PRAGMA cache_size = -32768;
+                PRAGMA temp_store = MEMORY;
+                """);
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    private static SqliteConnection OpenReader(string path)
+    {
+        SqliteConnection connection = SqliteConnection.Open(path, readOnly: true);
+        try
+        {
+            connection.Execute("PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA cache_size = -4096;");
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Runs a read on a connection of its own. The statement begins now, so it sees every commit that was acknowledged
+    /// before, and it is reset at its end, so that it holds no checkpoint back.
+    /// </summary>
+    private ValueTask<T> ReadAsync<TArguments, T>(TArguments arguments, Func<SqliteConnection, TArguments, T> read)
+    {
+        return readersFree.Wait(0) ? new ValueTask<T>(Read()) : Later();
+
+        async ValueTask<T> Later()
+        {
+            await readersFree.WaitAsync().ConfigureAwait(false);
+            return Read();
+        }
+
+        T Read()
+        {
+            try
+            {
+                if (!readers.TryTake(out SqliteConnection? connection))
+                {
+                    connection = OpenReader(path);
+                }
+
+                try
+                {
+                    T result = read(connection, arguments);
+                    readers.Add(connection);
+                    return result;
+                }
+                catch
+                {
+                    // Whatever went wrong, the next reader starts afresh.
+                    connection.Dispose();
+                    throw;
+                }
+            }
+            catch (SqliteException error)
+            {
+                throw new StoreUnavailableException(RequestOutcome.None, error);
+            }
+            finally
+            {
+                readersFree.Release();
+            }
+        }
+    }
+
+    private void CloseFiles()
+    {
+        while (readers.TryTake(out SqliteConnection? reader))
+        {
+            reader.Dispose();
+        }
+
+        writer?.Dispose();
+        writer = null;
+        processLock.Dispose();
+    }
+}

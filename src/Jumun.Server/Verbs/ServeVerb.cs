@@ -1,0 +1,57 @@
+using Jumun.Server.Stores.Sqlite;
+
+namespace Jumun.Server.Verbs;
+
+/// <summary>Serves the shop until it is told to stop.</summary>
+internal static class ServeVerb
+{
+    public static async Task<int> RunAsync(CancellationToken stop)
+    {
+        WebApplicationBuilder builder = Surroundings.Builder();
+        Settings settings = Surroundings.SettingsWithKey(builder);
+        await using ShopHost host = await ShopHost.StartAsync(builder, settings).ConfigureAwait(false);
+        if (settings.IsDevelopment)
+        {
+            bool seeded = await DemoCatalogue.FillAsync(host.Shop).ConfigureAwait(false);
+            Welcome(host.Urls.First(), settings, seeded);
+        }
+        else
+        {
+            Console.WriteLine($"Jumun serves {settings.DatabasePath} (SQLite {SqliteConnection.LibraryVersion}) at {string.Join(", ", host.Urls)}");
+        }
+
+        await host.WaitForShutdownAsync(stop).ConfigureAwait(false);
+        return 0;
+    }
+
+    /// <summary>What a newcomer needs: the address, the docs page, and lines to paste.</summary>
+    private static void Welcome(string url, Settings settings, bool seeded)
+    {
+        string address = url.Replace("[::]", "localhost", StringComparison.Ordinal).Replace("0.0.0.0", "localhost", StringComparison.Ordinal);
+        string token = settings.Auth.SigningKey is null
+            ? "<a token of your issuer>"
+            : TokenVerb.Issue(settings.Auth, "alice", isAdministrator: false, hours: 24, TimeProvider.System);
+        Console.WriteLine($$"""
+
+            Jumun serves {{settings.DatabasePath}} (SQLite {{SqliteConnection.LibraryVersion}}){{(seeded ? ", with a demo catalogue" : "")}}
+              address  {{address}}
+              try it   {{address}}/docs   (Authorize with the token below)
+              events   {{settings.EventsPath}}
+
+            Paste these into another terminal, one after the other: charge, take a coupon, order with it, pay.
+
+              TOKEN={{token}}
+              curl -s {{address}}/members/alice/points/charge -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{"amount":300000}'; echo
+              curl -s {{address}}/products -H "Authorization: Bearer $TOKEN"; echo
+              curl -s -X POST {{address}}/coupons/1 -H "Authorization: Bearer $TOKEN"; echo
+              ORDER=$(curl -s {{address}}/order/alice -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{"items":[{"productId":1,"quantity":2}],"couponId":1}'); echo "$ORDER"
+              PAYMENT=$(echo "$ORDER" | sed 's/.*"paymentId":"\([^"]*\)".*/\1/')
+              curl -s -X POST {{address}}/payment/$PAYMENT -H "Authorization: Bearer $TOKEN"; echo
+              curl -s {{address}}/products/top; echo
+              tail -n 1 {{settings.EventsPath}}
+
+            Press Ctrl+C to stop.
+
+            """);
+    }
+}

@@ -1,0 +1,143 @@
+using Jumun.Orders;
+
+namespace Jumun.DataPlatform;
+
+/// <summary>What happened to an order, as the data platform is told.</summary>
+public enum OrderEventType
+{
+    /// <summary>It was paid.</summary>
+    Completed = 0,
+
+    /// <summary>It was given back.</summary>
+    Refunded = 1,
+}
+
+/// <summary>
+/// An event for the data platform. It commits with the payment or refund that it tells of (seed: payment diagram).
+/// </summary>
+/// <param name="EventId">Its id, derived from the order's: stable, and one of each type an order.</param>
+/// <param name="Type">What happened.</param>
+/// <param name="Sequence">Its place among the member's events, from 1, without gaps.</param>
+/// <param name="Order">The order as it is now.</param>
+public sealed record OrderEvent(Guid EventId, OrderEventType Type, long Sequence, Order Order)
+{
+    internal static OrderEvent Completed(Order order, long sequence) =>
+        new(Ids.CompletedEventOf(order.OrderId), OrderEventType.Completed, sequence, order);
+
+    internal static OrderEvent Refunded(Order order, long sequence) =>
+        new(Ids.RefundedEventOf(order.OrderId), OrderEventType.Refunded, sequence, order);
+}
+
+/// <summary>Where an event is on its way.</summary>
+public enum OutboxState
+{
+    /// <summary>To be delivered.</summary>
+    Pending = 0,
+
+    /// <summary>The data platform has taken it.</summary>
+    Delivered = 1,
+
+    /// <summary>Given up after a long while; never deleted, can be replayed.</summary>
+    Dead = 2,
+}
+
+/// <summary>An event of the outbox, as far as commands need it.</summary>
+public sealed class OutboxRow(Guid eventId, OutboxState state) : Row
+{
+    /// <summary>Its id.</summary>
+    public Guid EventId { get; } = eventId;
+
+    /// <summary>Where it is on its way.</summary>
+    public OutboxState Delivery { get; private set; } = state;
+
+    internal void Resend()
+    {
+        Delivery = OutboxState.Pending;
+        Change();
+    }
+}
+
+/// <summary>The record that the data platform has taken an event.</summary>
+/// <param name="MemberId">The event's member.</param>
+/// <param name="EventId">The event.</param>
+/// <param name="DeliveredAt">When.</param>
+public readonly record struct Delivery(string MemberId, Guid EventId, DateTimeOffset DeliveredAt);
+
+/// <summary>An event as the outbox shows it.</summary>
+/// <param name="EventId">Its id.</param>
+/// <param name="Type">What happened.</param>
+/// <param name="OrderId">To which order.</param>
+/// <param name="MemberId">Whose.</param>
+/// <param name="Sequence">Its place among the member's events.</param>
+/// <param name="State">Where it is on its way.</param>
+/// <param name="CreatedAt">When it was committed.</param>
+/// <param name="DeliveredAt">When the data platform last took it.</param>
+public sealed record OutboxEventView(
+    Guid EventId,
+    OrderEventType Type,
+    Guid OrderId,
+    string MemberId,
+    long Sequence,
+    OutboxState State,
+    DateTimeOffset CreatedAt,
+    DateTimeOffset? DeliveredAt);
+
+/// <summary>Records that events were delivered. Never refused.</summary>
+/// <param name="Events">The events, with their members.</param>
+public sealed record RecordDelivery(IReadOnlyList<(string MemberId, Guid EventId)> Events) : Command
+{
+    /// <inheritdoc/>
+    public override void Declare(Keys keys)
+    {
+    }
+
+    /// <inheritdoc/>
+    public override Decision Decide(WorkingSet rows)
+    {
+        // Must succeed from here on.
+        foreach ((string memberId, Guid eventId) in Events)
+        {
+            rows.Deliveries.Add(new Delivery(memberId, eventId, rows.Now));
+        }
+
+        return Done.Instance;
+    }
+}
+
+/// <summary>How many events are sent again.</summary>
+/// <param name="Replayed">Events that are pending again.</param>
+/// <param name="Next">With a time range of more events than one replay takes: from when to go on.</param>
+public sealed record EventsReplayed(int Replayed, DateTimeOffset? Next) : Answer;
+
+/// <summary>Makes events pending again, so that they are delivered once more under the same ids. Unknown ids are passed over.</summary>
+/// <param name="EventIds">The events.</param>
+/// <param name="Next">From when to go on, when these are not all that were asked for.</param>
+public sealed record ReplayEvents(IReadOnlyList<Guid> EventIds, DateTimeOffset? Next) : Command
+{
+    /// <inheritdoc/>
+    public override void Declare(Keys keys)
+    {
+        foreach (Guid eventId in EventIds)
+        {
+            keys.Event(eventId);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override Decision Decide(WorkingSet rows)
+    {
+        int replayed = 0;
+
+        // Must succeed from here on.
+        foreach (Guid eventId in EventIds)
+        {
+            if (rows.Outbox.Find(eventId) is { } row)
+            {
+                row.Resend();
+                replayed += 1;
+            }
+        }
+
+        return new EventsReplayed(replayed, Next);
+    }
+}

@@ -1,0 +1,244 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json.Nodes;
+using Jumun.Server;
+using Jumun.Server.Api;
+using Jumun.Server.Stores;
+using Jumun.Server.Verbs;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Jumun.Tests;
+
+/// <summary>A real server on a real socket, over a real SQLite file in a folder of its own.</summary>
+internal sealed class TestShop : IAsyncDisposable
+{
+    public const string SigningKey = "the-signing-key-of-the-tests-which-is-long-enough";
+
+    private readonly bool ownsFolder;
+    private readonly ShopHost host;
+
+    private TestShop(ShopHost host, TestClock clock, string folder, bool ownsFolder)
+    {
+        this.host = host;
+        this.ownsFolder = ownsFolder;
+        Clock = clock;
+        Folder = folder;
+        Http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, MaxConnectionsPerServer = 256 })
+        {
+            BaseAddress = new Uri(host.Urls.First()),
+        };
+    }
+
+    public static AuthSettings Auth { get; } = new(SigningKey, null, "jumun", "jumun");
+
+    public HttpClient Http { get; }
+
+    /// <summary>The server's clock: real time and what the test adds.</summary>
+    public TestClock Clock { get; }
+
+    public string Folder { get; }
+
+    public string EventsPath => Path.Combine(Folder, "events.ndjson");
+
+    public Shop Shop => host.Shop;
+
+    public IStore Store => host.Shop.Store;
+
+    /// <param name="settings">Settings beside those that every test has, written as in an environment, with ':'.</param>
+    /// <param name="folder">A folder of an earlier server, to go on with its data.</param>
+    public static async Task<TestShop> StartAsync(Dictionary<string, string?>? settings = null, string? folder = null)
+    {
+        bool ownsFolder = folder is null;
+        folder ??= Directory.CreateTempSubdirectory("jumun-test-").FullName;
+        var clock = new TestClock();
+        WebApplicationBuilder builder = Surroundings.Builder();
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["ConnectionStrings:Jumun"] = $"Data Source={Path.Combine(folder, "jumun.db")}",
+            ["Jumun:Auth:SigningKey"] = SigningKey,
+            ["Jumun:DataPlatform:Path"] = Path.Combine(folder, "events.ndjson"),
+        });
+        builder.Configuration.AddInMemoryCollection(settings ?? []);
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.SetMinimumLevel(LogLevel.Error);
+        builder.Services.AddSingleton<TimeProvider>(clock);
+        ShopHost host = await ShopHost.StartAsync(builder, Settings.Read(builder.Configuration, builder.Environment));
+        return new TestShop(host, clock, folder, ownsFolder);
+    }
+
+    /// <summary>A token of the shop.</summary>
+    public static string Token(string member, bool admin = false) =>
+        TokenVerb.Issue(Auth, member, admin, hours: 24, TimeProvider.System);
+
+    public TestCaller As(string member) => new(this, member, Token(member));
+
+    public TestCaller AsAdmin(string member = "admin") => new(this, member, Token(member, admin: true));
+
+    public TestCaller AsNobody() => new(this, "", null);
+
+    /// <summary>Stops the server as an operator does; the data stays.</summary>
+    public async Task StopAsync()
+    {
+        Http.Dispose();
+        await host.DisposeAsync();
+    }
+
+    /// <summary>Every invariant holds.</summary>
+    public async Task AuditAsync()
+    {
+        foreach (InvariantReport report in await Store.AuditAsync())
+        {
+            Assert.True(report.Holds, $"{report.Id}: {string.Join("; ", report.Offenders)}");
+        }
+    }
+
+    /// <summary>Waits until something is so, at most the seconds given.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> condition, double seconds = 10)
+    {
+        DateTime end = DateTime.UtcNow.AddSeconds(seconds);
+        while (!await condition())
+        {
+            Assert.True(DateTime.UtcNow < end, $"It was not so after {seconds.ToString(CultureInfo.InvariantCulture)} seconds.");
+            await Task.Delay(20);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        if (ownsFolder)
+        {
+            Directory.Delete(Folder, recursive: true);
+        }
+    }
+}
+
+/// <summary>Real time, and what the test adds to it.</summary>
+internal sealed class TestClock : TimeProvider
+{
+    private long added;
+
+    public void Advance(TimeSpan time) => Interlocked.Add(ref added, time.Ticks);
+
+    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + TimeSpan.FromTicks(Volatile.Read(ref added));
+
+    public override long GetTimestamp() => base.GetTimestamp() + (Volatile.Read(ref added) * TimestampFrequency / TimeSpan.TicksPerSecond);
+}
+
+/// <summary>An answer: its status, headers and body.</summary>
+internal sealed record TestAnswer(HttpStatusCode Code, HttpResponseHeaders Headers, HttpContentHeaders ContentHeaders, byte[] Bytes)
+{
+    public int Status => (int)Code;
+
+    public string Text => Encoding.UTF8.GetString(Bytes);
+
+    public JsonObject Json => JsonNode.Parse(Bytes)!.AsObject();
+
+    /// <summary>A member of the body.</summary>
+    public JsonNode? this[string name] => Json[name];
+
+    /// <summary>The answer is a problem of this status and code.</summary>
+    public TestAnswer IsProblem(int status, string code)
+    {
+        Assert.True(status == Status, $"Expected {status} {code}, got {Status}: {Text}");
+        Assert.Equal("application/problem+json", ContentHeaders.ContentType?.MediaType);
+        Assert.Equal(code, (string?)Json["code"]);
+        Assert.Equal($"/problems/{code}", (string?)Json["type"]);
+        Assert.Equal(status, (int?)Json["status"]);
+        Assert.False(string.IsNullOrEmpty((string?)Json["title"]));
+        Assert.False(string.IsNullOrEmpty((string?)Json["detail"]));
+        Assert.False(string.IsNullOrEmpty((string?)Json["traceId"]));
+        return this;
+    }
+
+    /// <summary>The answer has this status.</summary>
+    public TestAnswer Is(int status)
+    {
+        Assert.True(status == Status, $"Expected {status}, got {Status}: {Text}");
+        return this;
+    }
+}
+
+/// <summary>Somebody who calls the API.</summary>
+internal sealed class TestCaller(TestShop shop, string member, string? token)
+{
+    public string Member { get; } = member;
+
+    public Task<TestAnswer> GetAsync(string path) => SendAsync(HttpMethod.Get, path);
+
+    public Task<TestAnswer> PostAsync(string path, string? json = null, string? key = null) => SendAsync(HttpMethod.Post, path, json, key);
+
+    public Task<TestAnswer> PutAsync(string path, string json) => SendAsync(HttpMethod.Put, path, json);
+
+    public Task<TestAnswer> PatchAsync(string path, string json) => SendAsync(HttpMethod.Patch, path, json);
+
+    public Task<TestAnswer> DeleteAsync(string path) => SendAsync(HttpMethod.Delete, path);
+
+    public Task<TestAnswer> SendAsync(HttpMethod method, string path, string? json = null, string? key = null)
+    {
+        var request = new HttpRequestMessage(method, path);
+        if (json is not null)
+        {
+            request.Content = new StringContent(json, Encoding.UTF8, "application/json");
+        }
+
+        if (key is not null)
+        {
+            request.Headers.TryAddWithoutValidation("Idempotency-Key", key);
+        }
+
+        return SendAsync(request);
+    }
+
+    /// <summary>Sends a request with this caller's token.</summary>
+    public async Task<TestAnswer> SendAsync(HttpRequestMessage request)
+    {
+        using (request)
+        {
+            if (token is not null && request.Headers.Authorization is null)
+            {
+                request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+            }
+
+            using HttpResponseMessage response = await shop.Http.SendAsync(request);
+            return new TestAnswer(response.StatusCode, response.Headers, response.Content.Headers, await response.Content.ReadAsByteArrayAsync());
+        }
+    }
+
+    // What most tests begin with. Each insists on success.
+
+    public async Task<long> ChargeAsync(long amount) =>
+        (long)(await PostAsync($"/members/{Member}/points/charge", $$"""{"amount":{{amount}}}""")).Is(200)["balance"]!;
+
+    public async Task<long> BalanceAsync() => (long)(await GetAsync($"/members/{Member}/points")).Is(200)["balance"]!;
+
+    public async Task<long> CreateProductAsync(string name = "mug", long price = 1_000, long stock = 100) =>
+        (long)(await PostAsync("/admin/products", $$"""{"name":"{{name}}","price":{{price}},"stock":{{stock}}}""")).Is(201)["productId"]!;
+
+    /// <param name="discount">The discount as JSON.</param>
+    /// <param name="quantity">How many.</param>
+    /// <param name="more">More members, as JSON, with a comma before each.</param>
+    public async Task<long> CreateCouponAsync(
+        string discount = """{"kind":"amount","value":100}""", long quantity = 10, string more = "") =>
+        (long)(await PostAsync(
+            "/admin/coupons",
+            $$"""
+            {"name":"coupon","discount":{{discount}},"quantity":{{quantity}},
+             "issueFrom":"2020-01-01T00:00:00Z","issueUntil":"2099-01-01T00:00:00Z","usableUntil":"2099-01-01T00:00:00Z"{{more}}}
+            """)).Is(201)["couponId"]!;
+
+    public async Task<TestAnswer> OrderAsync(long productId, long quantity = 1, long? couponId = null) =>
+        await PostAsync(
+            $"/order/{Member}",
+            $$"""{"items":[{"productId":{{productId}},"quantity":{{quantity}}}]{{(couponId is null ? "" : $",\"couponId\":{couponId}")}}}""");
+
+    public async Task<TestAnswer> PayAsync(TestAnswer order) => await PostAsync($"/payment/{order["paymentId"]}");
+
+    public async Task<long> StockAsync(long productId) => (long)(await GetAsync($"/products/{productId}")).Is(200)["stock"]!;
+}
