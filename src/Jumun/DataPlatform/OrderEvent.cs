@@ -18,7 +18,7 @@ public enum OrderEventType
 /// <param name="EventId">Its id, derived from the order's: stable, and one of each type an order.</param>
 /// <param name="Type">What happened.</param>
 /// <param name="Sequence">Its place among the member's events, from 1, without gaps.</param>
-/// <param name="Order">The order as it is now.</param>
+/// <param name="Order">The order. A later command of the batch may change it: what an event tells is its lines, amounts and times.</param>
 public sealed record OrderEvent(Guid EventId, OrderEventType Type, long Sequence, Order Order)
 {
     internal static OrderEvent Completed(Order order, long sequence) =>
