@@ -253,6 +253,20 @@ public sealed class ChangeCouponTests
     }
 
     [Fact]
+    public void Every_field_that_is_wrong_is_named()
+    {
+        Refusal refusal = Coupon().Refused(new ChangeCoupon(1, null, 3, AfterNoon(20), AfterNoon(20), AfterNoon(19)));
+
+        Assert.Equal(
+            [
+                new FieldError("quantity", FieldRule.AtLeastIssued, 4, Limits.Stock),
+                new FieldError("issueUntil", FieldRule.Order),
+                new FieldError("usableUntil", FieldRule.Order),
+            ],
+            refusal.Errors);
+    }
+
+    [Fact]
     public void A_coupon_issued_earlier_in_the_batch_counts_as_issued()
     {
         Batch batch = Coupon().Settle(new IssueCoupon("alice", 1), new ChangeCoupon(1, null, 4, null, null, null));
