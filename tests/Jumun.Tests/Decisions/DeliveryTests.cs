@@ -64,6 +64,14 @@ public sealed class ReplayEventsTests
     }
 
     [Fact]
+    public void An_event_that_is_named_twice_is_sent_again_once()
+    {
+        Scene scene = new Scene().WithEvent(Event, OutboxState.Delivered).WithEvent(Another, OutboxState.Delivered);
+
+        Assert.Equal(2, scene.Done<EventsReplayed>(new ReplayEvents([Event, Another, Event], Next: null)).Replayed);
+    }
+
+    [Fact]
     public void It_tells_from_when_to_go_on()
     {
         Assert.Equal(Scene.Noon, new Scene().Done<EventsReplayed>(new ReplayEvents([], Scene.Noon)).Next);
