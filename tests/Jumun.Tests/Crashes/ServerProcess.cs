@@ -1,0 +1,114 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Jumun.Tests.Crashes;
+
+/// <summary>The published program in a process of its own, to be killed.</summary>
+internal sealed class ServerProcess : IDisposable
+{
+    private readonly string folder;
+    private readonly Dictionary<string, string> settings;
+    private Process? process;
+
+    public ServerProcess(string folder, Dictionary<string, string>? settings = null)
+    {
+        this.folder = folder;
+        this.settings = settings ?? [];
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        Port = ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    public int Port { get; }
+
+    public Uri Address => new($"http://127.0.0.1:{Port.ToString(CultureInfo.InvariantCulture)}");
+
+    public string EventsPath => Path.Combine(folder, "events.ndjson");
+
+    public async Task StartAsync(CancellationToken cancellation)
+    {
+        process = Start("serve");
+
+        // A pipe that nobody reads would fill.
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        using var http = new HttpClient { BaseAddress = Address, Timeout = TimeSpan.FromSeconds(2) };
+        await TestShop.UntilAsync(
+            async () =>
+            {
+                Assert.False(process.HasExited, "The server stopped at its start.");
+                try
+                {
+                    return (await http.GetAsync("/health/ready", cancellation)).IsSuccessStatusCode;
+                }
+                catch (Exception error) when (error is HttpRequestException or TaskCanceledException)
+                {
+                    return false;
+                }
+            },
+            seconds: 60);
+    }
+
+    /// <summary><c>kill -9</c>.</summary>
+    public async Task KillAsync(CancellationToken cancellation)
+    {
+        process!.Kill();
+        await process.WaitForExitAsync(cancellation);
+        process.Dispose();
+        process = null;
+    }
+
+    /// <summary><c>kill -TERM</c>; the exit code.</summary>
+    public async Task<int> TerminateAsync(CancellationToken cancellation)
+    {
+        using (Process kill = Process.Start("kill", ["-TERM", process!.Id.ToString(CultureInfo.InvariantCulture)]))
+        {
+            await kill.WaitForExitAsync(cancellation);
+        }
+
+        await process.WaitForExitAsync(cancellation);
+        int code = process.ExitCode;
+        process.Dispose();
+        process = null;
+        return code;
+    }
+
+    /// <summary>Runs a verb to its end.</summary>
+    public async Task<(int ExitCode, string Output)> RunAsync(CancellationToken cancellation, params string[] verb)
+    {
+        using Process run = Start(verb);
+        string output = await run.StandardOutput.ReadToEndAsync(cancellation) + await run.StandardError.ReadToEndAsync(cancellation);
+        await run.WaitForExitAsync(cancellation);
+        return (run.ExitCode, output);
+    }
+
+    public void Dispose()
+    {
+        process?.Kill();
+        process?.Dispose();
+    }
+
+    private Process Start(params string[] verb)
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Jumun.Server.dll"), .. verb])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = folder,
+        };
+        start.Environment["ConnectionStrings__Jumun"] = $"Data Source={Path.Combine(folder, "jumun.db")}";
+        start.Environment["Jumun__Auth__SigningKey"] = TestShop.SigningKey;
+        start.Environment["Jumun__DataPlatform__Path"] = EventsPath;
+        start.Environment["ASPNETCORE_URLS"] = Address.ToString();
+        start.Environment["ASPNETCORE_ENVIRONMENT"] = "Production";
+        start.Environment["Logging__LogLevel__Default"] = "Error";
+        foreach ((string name, string value) in settings)
+        {
+            start.Environment[name] = value;
+        }
+
+        return Process.Start(start)!;
+    }
+}

@@ -1,0 +1,42 @@
+using System.Net.Sockets;
+using System.Text;
+
+namespace Jumun.Tests.Crashes;
+
+/// <summary>A server that is told to stop finishes what it began.</summary>
+public sealed class ShutdownTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("jumun-stop-").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public async Task A_request_that_is_under_way_is_answered_and_the_log_is_folded_into_the_file()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        using var server = new ServerProcess(folder);
+        await server.StartAsync(cancellation);
+        using var client = new TcpClient();
+        await client.ConnectAsync(server.Address.Host, server.Port, cancellation);
+        await using NetworkStream stream = client.GetStream();
+        string head = $"POST /members/m/points/charge HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer {TestShop.Token("m")}\r\n"
+            + "Content-Type: application/json\r\nContent-Length: 12\r\n\r\n{\"amount\"";
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(head), cancellation);
+        await Task.Delay(300, cancellation);
+
+        Task<int> stopping = server.TerminateAsync(cancellation);
+        await Task.Delay(2_500, cancellation);
+        Assert.False(stopping.IsCompleted);
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(":5} "), cancellation);
+        using var reader = new StreamReader(stream);
+        string answer = await reader.ReadToEndAsync(cancellation);
+        Assert.StartsWith("HTTP/1.1 200", answer, StringComparison.Ordinal);
+        Assert.Contains("\"balance\":5", answer, StringComparison.Ordinal);
+
+        Assert.Equal(0, await stopping);
+        Assert.False(File.Exists(Path.Combine(folder, "jumun.db-wal")));
+        await server.StartAsync(cancellation);
+        (int exitCode, string output) = await server.RunAsync(cancellation, "audit");
+        Assert.True(exitCode == 0, output);
+    }
+}
