@@ -8,6 +8,7 @@ using Jumun.Server.DataPlatform;
 using Jumun.Server.Problems;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
+using Swashbuckle.AspNetCore.SwaggerUI;
 
 namespace Jumun.Server.Api;
 
@@ -33,6 +34,8 @@ internal static class Documentation
                     + "served, cart, orders, payment from the balance. Money is whole won. Every POST may carry an Idempotency-Key.",
             };
             document.Servers = [];
+            // The generator names a tag after the program, which no operation has: the page would show it as an empty chapter.
+            document.Tags = null;
             document.Components ??= new OpenApiComponents();
             document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
             {
@@ -86,6 +89,10 @@ internal static class Documentation
                 options.SwaggerEndpoint("/openapi/v1.json", "Jumun v1");
                 options.EnablePersistAuthorization();
                 options.EnableTryItOutByDefault();
+                // Every operation has many answers: their schemas and all others stay folded until somebody asks.
+                options.DefaultModelRendering(ModelRendering.Model);
+                options.DefaultModelExpandDepth(0);
+                options.DefaultModelsExpandDepth(0);
             }));
 
     private static async Task DescribeAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellation)
