@@ -34,7 +34,8 @@ internal sealed record ProblemText(int Status, Text Title, Text Detail)
     {
         RefusalCode.Unauthenticated => new(401,
             new("Not signed in", "로그인되지 않음"),
-            new("The request carries no valid bearer token. Send 'Authorization: Bearer <token>' with a token that is signed, not expired and meant for this shop.",
+            new("The request carries no valid bearer token. Send 'Authorization: Bearer <token>' "
+                + "with a token that is signed, not expired and meant for this shop.",
                 "유효한 베어러 토큰이 없습니다. 이 상점을 위해 서명되고 만료되지 않은 토큰을 'Authorization: Bearer <토큰>'으로 보내세요.")),
         RefusalCode.Forbidden => new(403,
             new("Not allowed", "권한 없음"),
@@ -137,7 +138,8 @@ internal sealed record ProblemText(int Status, Text Title, Text Detail)
                 "처리하지 않았습니다. Retry-After 헤더의 초만큼 기다린 뒤 다시 시도하세요.")),
         RefusalCode.Unavailable => new(503,
             new("Temporarily unavailable", "일시적으로 사용 불가"),
-            new("With outcome 'none' nothing was done; with 'unknown' it may have been. Try again after the seconds in Retry-After, under the same Idempotency-Key.",
+            new("With outcome 'none' nothing was done; with 'unknown' it may have been. "
+                + "Try again after the seconds in Retry-After, under the same Idempotency-Key.",
                 "outcome이 'none'이면 처리되지 않았고, 'unknown'이면 처리되었을 수 있습니다. Retry-After 초 뒤에 같은 Idempotency-Key로 다시 시도하세요.")),
         RefusalCode.InternalError => new(500,
             new("Internal error", "내부 오류"),

@@ -13,7 +13,8 @@ internal static class CommandLine
         root.Subcommands.Add(Named("migrate", "Bring the schema up to date.", StoreVerbs.MigrateAsync));
         root.Subcommands.Add(Named("seed", "Fill an empty shop with a demo catalogue.", StoreVerbs.SeedAsync));
         root.Subcommands.Add(TokenCommand());
-        root.Subcommands.Add(Named("audit", "Check every invariant that the store can show. Exit code 1 and a line for each that fails.", StoreVerbs.AuditAsync));
+        root.Subcommands.Add(Named(
+            "audit", "Check every invariant that the store can show. Exit code 1 and a line for each that fails.", StoreVerbs.AuditAsync));
         root.Subcommands.Add(Named("doctor", "Report versions, durability settings, connectivity and the clock.", StoreVerbs.DoctorAsync));
         root.Subcommands.Add(BackupCommand());
         root.SetAction((_, stop) => ServeVerb.RunAsync(stop).Guarded());

@@ -31,6 +31,8 @@ internal static class ServeVerb
         string token = settings.Auth.SigningKey is null
             ? "<a token of your issuer>"
             : TokenVerb.Issue(settings.Auth, "alice", isAdministrator: false, hours: 24, TimeProvider.System);
+        const string bearer = "-H \"Authorization: Bearer $TOKEN\"";
+        const string json = "-H \"Content-Type: application/json\"";
         Console.WriteLine($$"""
 
             Jumun serves {{settings.DatabasePath}} (SQLite {{SqliteConnection.LibraryVersion}}){{(seeded ? ", with a demo catalogue" : "")}}
@@ -41,12 +43,12 @@ internal static class ServeVerb
             Paste these into another terminal, one after the other: charge, take a coupon, order with it, pay.
 
               TOKEN={{token}}
-              curl -s {{address}}/members/alice/points/charge -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{"amount":300000}'; echo
-              curl -s {{address}}/products -H "Authorization: Bearer $TOKEN"; echo
-              curl -s -X POST {{address}}/coupons/1 -H "Authorization: Bearer $TOKEN"; echo
-              ORDER=$(curl -s {{address}}/order/alice -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{"items":[{"productId":1,"quantity":2}],"couponId":1}'); echo "$ORDER"
+              curl -s {{address}}/members/alice/points/charge {{bearer}} {{json}} -d '{"amount":300000}'; echo
+              curl -s {{address}}/products {{bearer}}; echo
+              curl -s -X POST {{address}}/coupons/1 {{bearer}}; echo
+              ORDER=$(curl -s {{address}}/order/alice {{bearer}} {{json}} -d '{"items":[{"productId":1,"quantity":2}],"couponId":1}'); echo "$ORDER"
               PAYMENT=$(echo "$ORDER" | sed 's/.*"paymentId":"\([^"]*\)".*/\1/')
-              curl -s -X POST {{address}}/payment/$PAYMENT -H "Authorization: Bearer $TOKEN"; echo
+              curl -s -X POST {{address}}/payment/$PAYMENT {{bearer}}; echo
               curl -s {{address}}/products/top; echo
               tail -n 1 {{settings.EventsPath}}
 

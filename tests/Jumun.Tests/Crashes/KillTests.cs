@@ -48,7 +48,8 @@ public sealed class KillTests : IDisposable
             """, cancellation))!["couponId"]!;
 
         using var storm = new CancellationTokenSource();
-        Task[] clients = [.. Enumerable.Range(0, Clients).Select(id => Task.Run(() => LiveAsync(http, id, product, scarce, coupon, storm.Token), cancellation))];
+        Task[] clients = [.. Enumerable.Range(0, Clients).Select(id => Task.Run(
+            () => LiveAsync(http, id, product, scarce, coupon, storm.Token), cancellation))];
         for (int kill = 0; kill < Kills; kill++)
         {
             await Task.Delay(random.Next(50, 500), cancellation);

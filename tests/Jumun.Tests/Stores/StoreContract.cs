@@ -289,14 +289,24 @@ public abstract class StoreContract : IAsyncLifetime
         Assert.Equal([5L, 4L], (await Store.HistoryAsync("m", null, 2)).Select(entry => entry.EntryId));
         Assert.Equal([3L, 2L], (await Store.HistoryAsync("m", 4, 2)).Select(entry => entry.EntryId));
 
-        long[] products = [(await ProductAsync(name: "red mug")).ProductId, (await ProductAsync(name: "blue cup")).ProductId, (await ProductAsync(name: "RED cup")).ProductId];
+        long[] products =
+        [
+            (await ProductAsync(name: "red mug")).ProductId,
+            (await ProductAsync(name: "blue cup")).ProductId,
+            (await ProductAsync(name: "RED cup")).ProductId,
+        ];
         Assert.Equal(products[1..], (await Store.ProductsAsync(null, products[0], 10)).Select(product => product.ProductId));
         Assert.Equal([products[0], products[2]], (await Store.ProductsAsync("red", null, 10)).Select(product => product.ProductId));
         Assert.Empty(await Store.ProductsAsync("%", null, 10));
         await DoAsync<ProductView>(new ChangeProduct(products[0], null, null, OnSale: false));
         Assert.Equal(products[1..], (await Store.ProductsAsync(null, null, 10)).Select(product => product.ProductId));
 
-        OrderView[] orders = [await OrderAsync("m", null, (products[1], 1)), await OrderAsync("m", null, (products[1], 1)), await OrderAsync("n", null, (products[1], 1))];
+        OrderView[] orders =
+        [
+            await OrderAsync("m", null, (products[1], 1)),
+            await OrderAsync("m", null, (products[1], 1)),
+            await OrderAsync("n", null, (products[1], 1)),
+        ];
         await CancelAsync(orders[0]);
         DateTimeOffset now = Clock.GetUtcNow();
         List<(long Position, OrderView Order)> all = await Store.OrdersAsync(null, null, null, now, 10);

@@ -58,7 +58,8 @@ internal static class SqliteAudit
             FROM issued_coupons i LEFT JOIN orders o ON o.member_id = i.member_id AND o.order_id = i.order_id
             WHERE i.status = 2 AND (o.status IS NULL OR o.status <> 1 OR o.coupon_id IS NOT i.coupon_id)
             UNION ALL
-            SELECT 'order ' || lower(hex(o.order_id)) || ' of member ' || o.member_id || ': completed with coupon ' || o.coupon_id || ', which is not used by it'
+            SELECT 'order ' || lower(hex(o.order_id)) || ' of member ' || o.member_id || ': completed with coupon ' || o.coupon_id
+              || ', which is not used by it'
             FROM orders o LEFT JOIN issued_coupons i ON i.member_id = o.member_id AND i.coupon_id = o.coupon_id
             WHERE o.coupon_id IS NOT NULL AND o.status = 1 AND (i.status IS NOT 2 OR i.order_id IS NOT o.order_id)
             """),
@@ -66,7 +67,8 @@ internal static class SqliteAudit
             "SELECT count(*) FROM orders",
             """
             SELECT 'order ' || lower(hex(o.order_id)) || ' of member ' || o.member_id || ': status ' || o.status || ', total ' || (o.subtotal - o.discount)
-              || ', debits ' || coalesce(l.debits, 0) || ' of ' || coalesce(l.debited, 0) || ', credits ' || coalesce(l.credits, 0) || ' of ' || coalesce(l.credited, 0)
+              || ', debits ' || coalesce(l.debits, 0) || ' of ' || coalesce(l.debited, 0)
+              || ', credits ' || coalesce(l.credits, 0) || ' of ' || coalesce(l.credited, 0)
             FROM orders o
             LEFT JOIN (SELECT member_id, order_id, sum(kind = 1) AS debits, -sum(CASE kind WHEN 1 THEN amount ELSE 0 END) AS debited,
                          sum(kind = 2) AS credits, sum(CASE kind WHEN 2 THEN amount ELSE 0 END) AS credited
@@ -81,7 +83,8 @@ internal static class SqliteAudit
         ("I6", "the total is Σ price × quantity less the discount, and not negative",
             "SELECT count(*) FROM orders",
             """
-            SELECT 'order ' || lower(hex(order_id)) || ' of member ' || member_id || ': subtotal ' || subtotal || ', discount ' || discount || ', lines ' || total
+            SELECT 'order ' || lower(hex(order_id)) || ' of member ' || member_id || ': subtotal ' || subtotal
+              || ', discount ' || discount || ', lines ' || total
             FROM (SELECT order_id, member_id, subtotal, discount,
                     (SELECT coalesce(sum((line.value ->> 'price') * (line.value ->> 'quantity')), 0) FROM json_each(lines) line) AS total FROM orders)
             WHERE subtotal <> total OR discount < 0 OR discount > subtotal
@@ -99,7 +102,9 @@ internal static class SqliteAudit
             FROM outbox e LEFT JOIN orders o ON o.member_id = e.member_id AND o.order_id = e.order_id WHERE o.order_id IS NULL
             UNION ALL
             SELECT 'member ' || w.member_id || ': ' || w.events || ' events counted, ' || coalesce(e.events, 0) || ' there, last is ' || coalesce(e.last, 0)
-            FROM wallets w LEFT JOIN (SELECT member_id, count(DISTINCT sequence) AS events, max(sequence) AS last FROM outbox GROUP BY member_id) e ON e.member_id = w.member_id
+            FROM wallets w
+            LEFT JOIN (SELECT member_id, count(DISTINCT sequence) AS events, max(sequence) AS last FROM outbox GROUP BY member_id) e
+              ON e.member_id = w.member_id
             WHERE w.events <> coalesce(e.events, 0) OR w.events <> coalesce(e.last, 0)
             """),
         ("I11", "what an ended order held is back, once",

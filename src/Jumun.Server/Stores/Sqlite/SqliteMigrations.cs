@@ -88,7 +88,8 @@ internal static class SqliteMigrations
     {
         var steps = new List<(string, string, string)>();
         System.Reflection.Assembly assembly = typeof(SqliteMigrations).Assembly;
-        foreach (string resource in assembly.GetManifestResourceNames().Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)).Order(StringComparer.Ordinal))
+        IEnumerable<string> resources = assembly.GetManifestResourceNames().Where(name => name.StartsWith(Prefix, StringComparison.Ordinal));
+        foreach (string resource in resources.Order(StringComparer.Ordinal))
         {
             using var reader = new StreamReader(assembly.GetManifestResourceStream(resource)!);
             string sql = reader.ReadToEnd();
