@@ -71,8 +71,7 @@ public sealed class EventsTests(ShopFixture fixture) : IClassFixture<ShopFixture
         TestCaller admin = shop.Administrator();
         (TestCaller member, TestAnswer order) = await shop.BuyerAsync(await admin.CreateProductAsync());
         JsonObject sent = Assert.Single(await SentAsync(order, 1));
-        await TestShop.UntilAsync(async () =>
-            (await admin.GetAsync("/admin/events?state=delivered&limit=1")).Items("orderId").Contains(order.Word("orderId")));
+        await DeliveredAsync(order);
         TestAnswer list = await admin.GetAsync("/admin/events?limit=1");
         JsonObject seen = list.Is(200)["items"]![0]!.AsObject();
         seen.Has("eventId", "type", "orderId", "memberId", "sequence", "state", "createdAt", "deliveredAt");
@@ -90,6 +89,7 @@ public sealed class EventsTests(ShopFixture fixture) : IClassFixture<ShopFixture
         TestCaller admin = shop.Administrator();
         (_, TestAnswer order) = await shop.BuyerAsync(await admin.CreateProductAsync());
         JsonObject sent = Assert.Single(await SentAsync(order, 1));
+        await DeliveredAsync(order);
         TestAnswer replay = (await admin.PostAsync(
             "/admin/events/replay", $$"""{"eventIds":["{{sent["id"]}}","{{Guid.CreateVersion7()}}"]}""")).Is(200);
         Assert.Equal(1, replay.Number("replayed"));
@@ -106,6 +106,7 @@ public sealed class EventsTests(ShopFixture fixture) : IClassFixture<ShopFixture
         (_, TestAnswer order) = await shop.BuyerAsync(await admin.CreateProductAsync());
         await SentAsync(before, 1);
         JsonNode? time = Assert.Single(await SentAsync(order, 1))["time"];
+        await DeliveredAsync(order);
         string later = time.Time().AddMilliseconds(1).ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", System.Globalization.CultureInfo.InvariantCulture);
         Assert.Equal(1, (await admin.PostAsync("/admin/events/replay", $$"""{"from":"{{time}}","to":"{{later}}"}""")).Is(200).Number("replayed"));
         await SentAsync(order, 2);
@@ -157,6 +158,10 @@ public sealed class EventsTests(ShopFixture fixture) : IClassFixture<ShopFixture
         string text = Read(shop.EventsPath);
         return text[..(text.LastIndexOf('\n') + 1)].Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!.AsObject());
     }
+
+    /// <summary>Waits until the outbox knows that the data platform heard of an order.</summary>
+    private Task DeliveredAsync(TestAnswer order) => TestShop.UntilAsync(async () =>
+        (await shop.Administrator().GetAsync("/admin/events?state=delivered&limit=100")).Items("orderId").Contains(order.Word("orderId")));
 
     /// <summary>What the data platform heard of an order, once it heard this often of it.</summary>
     private async Task<List<JsonObject>> SentAsync(TestAnswer order, int times)
