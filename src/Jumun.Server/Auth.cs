@@ -34,39 +34,27 @@ internal sealed class Auth
     private readonly JsonWebTokenHandler handler = new() { MapInboundClaims = false };
     private readonly TimeProvider clock;
     private readonly ILogger<Auth> log;
-    private readonly TokenValidationParameters parameters;
+    private readonly AuthSettings settings;
     private readonly ConfigurationManager<OpenIdConnectConfiguration>? issuer;
-    private OpenIdConnectConfiguration? issuerConfiguration;
-    private ConcurrentDictionary<TokenHash, Caller> young = new();
-    private ConcurrentDictionary<TokenHash, Caller> old = new();
+    private Keys keys;
 
     public Auth(AuthSettings settings, TimeProvider clock, ILogger<Auth> log)
     {
+        this.settings = settings;
         this.clock = clock;
         this.log = log;
-        parameters = new TokenValidationParameters
-        {
-            ValidIssuer = settings.Issuer,
-            ValidAudience = settings.Audience,
-            ValidTypes = Types,
-            ClockSkew = ClockSkew,
-            RequireExpirationTime = true,
-            RequireSignedTokens = true,
-            ValidateIssuerSigningKey = true,
-            LifetimeValidator = IsCurrent,
-        };
+        keys = new Keys(null, Parameters());
         if (settings.Authority is { } authority)
         {
             issuer = new ConfigurationManager<OpenIdConnectConfiguration>(
                 authority.TrimEnd('/') + "/.well-known/openid-configuration",
                 new OpenIdConnectConfigurationRetriever(),
                 new HttpDocumentRetriever { RequireHttps = !new Uri(authority).IsLoopback });
-            parameters.ValidAlgorithms = IssuerAlgorithms;
         }
         else
         {
-            parameters.ValidAlgorithms = KeyAlgorithms;
-            parameters.IssuerSigningKey = KeyOf(settings);
+            keys.Parameters.ValidAlgorithms = KeyAlgorithms;
+            keys.Parameters.IssuerSigningKey = KeyOf(settings);
         }
     }
 
@@ -83,14 +71,14 @@ internal sealed class Auth
             return default;
         }
 
-        ReadOnlySpan<char> token = authorization.AsSpan("Bearer ".Length).Trim();
-        if (issuer is null)
+        string token = authorization["Bearer ".Length..].Trim();
+        if (issuer is not null)
         {
-            TokenHash hash = TokenHash.Of(token);
-            return Remembered(hash) is { } caller ? new ValueTask<Caller?>(caller) : ValidateAsync(token.ToString(), hash);
+            return AuthenticateByIssuerAsync(token);
         }
 
-        return AuthenticateByIssuerAsync(token.ToString());
+        TokenHash hash = TokenHash.Of(token);
+        return keys.Remembered(hash, clock.GetUtcNow()) is { } caller ? new ValueTask<Caller?>(caller) : ValidateAsync(token, hash, keys);
     }
 
     private async ValueTask<Caller?> AuthenticateByIssuerAsync(string token)
@@ -99,17 +87,20 @@ internal sealed class Auth
         {
             // Kept in memory, and read again from time to time and when an unknown key turns up.
             OpenIdConnectConfiguration configuration = await issuer!.GetConfigurationAsync(CancellationToken.None).ConfigureAwait(false);
-            if (!ReferenceEquals(configuration, issuerConfiguration))
+            Keys current = Volatile.Read(ref keys);
+            if (!ReferenceEquals(configuration, current.Configuration))
             {
-                // A key may have been withdrawn: every token is checked anew.
-                young = new();
-                old = new();
-                issuerConfiguration = configuration;
-                parameters.ValidIssuer = configuration.Issuer;
+                // A key may have been withdrawn: nothing that was remembered counts any longer.
+                TokenValidationParameters parameters = Parameters();
+                parameters.ValidIssuer = settings.Issuer ?? configuration.Issuer;
+                parameters.ValidAlgorithms = IssuerAlgorithms;
+                parameters.IssuerSigningKeys = configuration.SigningKeys;
+                current = new Keys(configuration, parameters);
+                Volatile.Write(ref keys, current);
             }
 
             TokenHash hash = TokenHash.Of(token);
-            return Remembered(hash) ?? await ValidateAsync(token, hash, configuration).ConfigureAwait(false);
+            return current.Remembered(hash, clock.GetUtcNow()) ?? await ValidateAsync(token, hash, current).ConfigureAwait(false);
         }
         catch (InvalidOperationException error)
         {
@@ -118,42 +109,9 @@ internal sealed class Auth
         }
     }
 
-    private Caller? Remembered(TokenHash hash)
+    private async ValueTask<Caller?> ValidateAsync(string token, TokenHash hash, Keys current)
     {
-        if (!young.TryGetValue(hash, out Caller? caller))
-        {
-            if (!old.TryGetValue(hash, out caller))
-            {
-                return null;
-            }
-
-            Remember(hash, caller);
-        }
-
-        return clock.GetUtcNow() < caller.ExpiresAt ? caller : null;
-    }
-
-    private void Remember(TokenHash hash, Caller caller)
-    {
-        if (young.Count >= Bounds.RememberedTokens)
-        {
-            old = young;
-            young = new();
-        }
-
-        young[hash] = caller;
-    }
-
-    private async ValueTask<Caller?> ValidateAsync(string token, TokenHash hash, OpenIdConnectConfiguration? configuration = null)
-    {
-        TokenValidationParameters how = parameters;
-        if (configuration is not null)
-        {
-            how = parameters.Clone();
-            how.IssuerSigningKeys = configuration.SigningKeys;
-        }
-
-        TokenValidationResult result = await handler.ValidateTokenAsync(token, how).ConfigureAwait(false);
+        TokenValidationResult result = await handler.ValidateTokenAsync(token, current.Parameters).ConfigureAwait(false);
         if (!result.IsValid)
         {
             if (result.Exception is SecurityTokenSignatureKeyNotFoundException)
@@ -172,9 +130,21 @@ internal sealed class Auth
 
         bool isAdministrator = jwt.Claims.Any(claim => claim is { Type: "role", Value: "admin" });
         var caller = new Caller(jwt.Subject, isAdministrator, new DateTimeOffset(jwt.ValidTo, TimeSpan.Zero) + ClockSkew);
-        Remember(hash, caller);
+        current.Remember(hash, caller);
         return caller;
     }
+
+    private TokenValidationParameters Parameters() => new()
+    {
+        ValidIssuer = settings.Issuer,
+        ValidAudience = settings.Audience,
+        ValidTypes = Types,
+        ClockSkew = ClockSkew,
+        RequireExpirationTime = true,
+        RequireSignedTokens = true,
+        ValidateIssuerSigningKey = true,
+        LifetimeValidator = IsCurrent,
+    };
 
     private bool IsCurrent(DateTime? notBefore, DateTime? expires, SecurityToken token, TokenValidationParameters how)
     {
@@ -182,6 +152,48 @@ internal sealed class Auth
 
         // A missing beginning may come as the first moment of all, from which nothing can be subtracted.
         return expires is { } end && now < end + ClockSkew && (notBefore is not { } start || now + ClockSkew >= start);
+    }
+
+    /// <summary>
+    /// The keys that count now, and the tokens that were found good under them. Tokens are kept in two generations: when
+    /// the young one is full it becomes the old one, and what is not used again is forgotten with it.
+    /// </summary>
+    private sealed class Keys(OpenIdConnectConfiguration? configuration, TokenValidationParameters parameters)
+    {
+        private ConcurrentDictionary<TokenHash, Caller> young = new();
+        private ConcurrentDictionary<TokenHash, Caller> old = new();
+        private int remembered;
+
+        public OpenIdConnectConfiguration? Configuration { get; } = configuration;
+
+        public TokenValidationParameters Parameters { get; } = parameters;
+
+        public Caller? Remembered(TokenHash hash, DateTimeOffset now)
+        {
+            if (!young.TryGetValue(hash, out Caller? caller))
+            {
+                if (!old.TryGetValue(hash, out caller))
+                {
+                    return null;
+                }
+
+                Remember(hash, caller);
+            }
+
+            return now < caller.ExpiresAt ? caller : null;
+        }
+
+        public void Remember(TokenHash hash, Caller caller)
+        {
+            if (Interlocked.Increment(ref remembered) >= Bounds.RememberedTokens)
+            {
+                Volatile.Write(ref remembered, 0);
+                old = young;
+                young = new();
+            }
+
+            young[hash] = caller;
+        }
     }
 
     /// <summary>The SHA-256 of a token.</summary>

@@ -15,6 +15,9 @@ internal static class Bounds
     /// <summary>How long the server drains at shutdown, in seconds.</summary>
     public const int DrainSeconds = 15;
 
+    /// <summary>Connections that may be open at once. One more is closed.</summary>
+    public const int Connections = 20_000;
+
     /// <summary>Largest request body, in bytes.</summary>
     public const int BodyBytes = 64 * 1024;
 

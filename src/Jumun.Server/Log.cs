@@ -21,14 +21,11 @@ internal static partial class Log
     [LoggerMessage(6, LogLevel.Error, "A round of '{Loop}' failed; the next one follows")]
     public static partial void LoopFailed(ILogger log, Exception error, string loop);
 
-    [LoggerMessage(7, LogLevel.Warning, "No signing key is configured: made a random one for development in {Path}")]
-    public static partial void MadeSigningKey(ILogger log, string path);
-
-    [LoggerMessage(8, LogLevel.Information, "Jumun {Version} serves {Store} (SQLite {SqliteVersion}) at {Addresses}")]
-    public static partial void Serving(ILogger log, string version, string store, string sqliteVersion, string addresses);
-
     [LoggerMessage(9, LogLevel.Information, "Draining: no new commands are taken, those that wait are settled")]
     public static partial void Draining(ILogger log);
+
+    [LoggerMessage(7, LogLevel.Error, "The delivery of {Events} events cannot be recorded ({Code}); trying again. Nothing else is delivered meanwhile")]
+    public static partial void DeliveryNotRecorded(ILogger log, int events, RefusalCode code);
 
     [LoggerMessage(10, LogLevel.Warning, "The issuer's keys cannot be read; tokens are refused until they can")]
     public static partial void IssuerUnavailable(ILogger log, Exception error);

@@ -1,3 +1,5 @@
+using System.CommandLine;
 using Jumun.Server.Verbs;
 
-return await CommandLine.Root().Parse(args).InvokeAsync().ConfigureAwait(false);
+// The host drains when the process is told to stop; nothing else shortens that.
+return await CommandLine.Root().Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null }).ConfigureAwait(false);

@@ -77,7 +77,7 @@ internal sealed record Settings
 }
 
 /// <summary>How bearer tokens are checked: by a key that is shared with their issuer, or by an OpenID Connect issuer's own keys.</summary>
-internal sealed record AuthSettings(string? SigningKey, string? Authority, string Issuer, string Audience)
+internal sealed record AuthSettings(string? SigningKey, string? Authority, string? Issuer, string Audience)
 {
     private const int KeyBytes = 32;
 
@@ -100,7 +100,7 @@ internal sealed record AuthSettings(string? SigningKey, string? Authority, strin
             throw new SetupException($"Jumun__Auth__Authority is '{authority}'. It must be the https address of an OpenID Connect issuer.");
         }
 
-        return new AuthSettings(key, authority, section["Issuer"] ?? "jumun", section["Audience"] ?? "jumun");
+        return new AuthSettings(key, authority, section["Issuer"] ?? (authority is null ? "jumun" : null), section["Audience"] ?? "jumun");
     }
 
     /// <summary>

@@ -113,11 +113,13 @@ internal sealed class ShopHost : IAsyncDisposable
         new CatalogueApi(shop).Map(app);
         new OperationsApi(shop, app.Lifetime).Map(app);
         app.MapDocumentation();
+        app.Lifetime.ApplicationStopping.Register(() => Log.Draining(app.Services.GetRequiredService<ILogger<Executor>>()));
     }
 
     private static void ConfigureKestrel(KestrelServerOptions options)
     {
         options.AddServerHeader = false;
+        options.Limits.MaxConcurrentConnections = Bounds.Connections;
         options.Limits.MaxRequestBodySize = Bounds.BodyBytes;
         options.Limits.MaxRequestHeadersTotalSize = Bounds.HeaderBytes;
         options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);

@@ -47,7 +47,7 @@ public static class Ids
     /// <summary>The id of the order's only refunded event.</summary>
     public static Guid RefundedEventOf(Guid orderId) => Tag(orderId, RefundedEventTag);
 
-    /// <summary>The order that an order's id names; false for any other UUID (a payment's, say).</summary>
+    /// <summary>Whether a UUID can be an order's: a payment's cannot.</summary>
     public static bool IsOrderId(Guid id) => TagOf(id) == OrderTag;
 
     /// <summary>The order of a payment; false for a UUID that cannot be a payment's.</summary>

@@ -62,7 +62,7 @@ internal sealed class AccessControl(RequestDelegate next, Auth auth)
 
         if (route!.Access == Access.Owner && !Ids.IsMemberId(OwnerOf(http)))
         {
-            return http.RefuseAsync(Refusal.Invalid("memberId", FieldRule.MemberId));
+            return http.RefuseAsync(Refusal.Invalid(http.Request.RouteValues.ContainsKey("userId") ? "userId" : "memberId", FieldRule.MemberId));
         }
 
         http.Features.Set(caller);

@@ -193,7 +193,11 @@ internal static class Documentation
             yield return RefusalCode.UnsupportedMediaType;
         }
 
-        yield return RefusalCode.RateLimited;
+        if (route.Access != Access.Anyone)
+        {
+            yield return RefusalCode.RateLimited;
+        }
+
         yield return RefusalCode.Unavailable;
     }
 

@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using System.Text.RegularExpressions;
 using Jumun.Server.Execution;
 using Jumun.Server.Problems;
 using Microsoft.Extensions.Primitives;
@@ -72,7 +73,7 @@ internal static class Json
 }
 
 /// <summary>Requests in, answers out.</summary>
-internal static class Http
+internal static partial class Http
 {
     private const string JsonContentType = "application/json";
 
@@ -268,11 +269,14 @@ internal static class Http
 
         if (key.Length >= 2 && key[0] == '"' && key[^1] == '"')
         {
-            key = key[1..^1].Replace("\\\"", "\"", StringComparison.Ordinal).Replace("\\\\", "\\", StringComparison.Ordinal);
+            key = Escapes().Replace(key[1..^1], "$1");
         }
 
         return key.Length is >= 1 and <= 255 && key.All(c => c is > ' ' and <= '~') ? key : null;
     }
+
+    [GeneratedRegex(@"\\([""\\])")]
+    private static partial Regex Escapes();
 
     /// <summary>What request this is: method, concrete path and raw body.</summary>
     private static byte[] Fingerprint(HttpRequest request, byte[] body)

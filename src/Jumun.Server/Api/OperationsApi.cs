@@ -38,11 +38,16 @@ internal sealed class OperationsApi(Shop shop, IHostApplicationLifetime lifetime
     {
         string? problem = lifetime.ApplicationStopping.IsCancellationRequested
             ? "draining"
-            : await shop.Store.ProbeAsync().ConfigureAwait(false);
+            : await shop.Store.ProbeAsync().ConfigureAwait(false) is { } lost ? await ReopenAsync(lost).ConfigureAwait(false)
+            : null;
         await http.AnswerAsync(
             problem is null ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable,
             new HealthAnswer(problem ?? "ok"), ApiJson.Default.HealthAnswer).ConfigureAwait(false);
     }
+
+    /// <summary>A store that was lost is opened again by the next batch: without other work, this is it.</summary>
+    private async ValueTask<string?> ReopenAsync(string problem) =>
+        await shop.SettleAsync(new DoNothing()).ConfigureAwait(false) is null ? null : problem;
 
     private async Task AuditAsync(HttpContext http)
     {

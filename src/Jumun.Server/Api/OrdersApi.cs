@@ -6,7 +6,7 @@ namespace Jumun.Server.Api;
 internal sealed class OrdersApi(Shop shop)
 {
     private static readonly Reply<OrderView> Placed = new(
-        StatusCodes.Status201Created, ApiJson.Default.OrderView, order => $"/members/{order.MemberId}/orders/{order.OrderId}");
+        StatusCodes.Status201Created, ApiJson.Default.OrderView, LocationOf);
 
     private static readonly Reply<OrderView> Ended = new(StatusCodes.Status200OK, ApiJson.Default.OrderView);
 
@@ -166,6 +166,10 @@ internal sealed class OrdersApi(Shop shop)
                 shop, new CancelOrder(http.PathText("memberId"), orderId, http.Caller().IsAdministrator, shop.Settings.RefundWindow), Ended)
             : http.RefuseAsync(NoOrderId());
     }
+
+    // Of the characters of a member id, only this one may not stand in a path as it is.
+    private static string LocationOf(OrderView order) =>
+        $"/members/{order.MemberId.Replace("|", "%7C", StringComparison.Ordinal)}/orders/{order.OrderId}";
 
     private static Guid? OrderIdOf(HttpContext http) => http.PathGuid("orderId");
 

@@ -3,23 +3,25 @@ using Jumun.Server.Stores;
 namespace Jumun.Server.DataPlatform;
 
 /// <summary>
-/// Appends events to a file, one JSON object a line, and returns when they are on the disk. A last line that a crash
-/// tore is ended with a newline at the next start: it stays unreadable, and its event comes again whole, because it was
-/// not recorded as delivered.
+/// Appends events to a file, one JSON object a line, and returns when they are on the disk. The file is opened for each
+/// delivery, so that it may be moved away or truncated at any time. A last line that a crash tore is ended with a
+/// newline at the next start: it stays unreadable, and its event comes again whole, because it was not recorded as
+/// delivered.
 /// </summary>
-internal sealed class FileSink : ISink, IDisposable
+internal sealed class FileSink : ISink
 {
-    private readonly FileStream file;
+    private readonly string path;
     private readonly MemoryStream lines = new();
 
     public FileSink(string path)
     {
+        this.path = path;
         if (Path.GetDirectoryName(path) is { Length: > 0 } folder)
         {
             Directory.CreateDirectory(folder);
         }
 
-        file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+        using FileStream file = Open();
         if (file.Length > 0)
         {
             file.Position = file.Length - 1;
@@ -28,8 +30,6 @@ internal sealed class FileSink : ISink, IDisposable
                 file.WriteByte((byte)'\n');
             }
         }
-
-        file.Position = file.Length;
     }
 
     public ValueTask DeliverAsync(IReadOnlyList<PendingEvent> events, CancellationToken cancellation)
@@ -42,21 +42,23 @@ internal sealed class FileSink : ISink, IDisposable
         }
 
         // One write, so that a line is torn only by a crash or a full disk; then the file ends where it ended before.
-        long end = file.Position;
+        using FileStream file = Open();
+        long end = file.Length;
         try
         {
+            file.Position = end;
             file.Write(lines.GetBuffer(), 0, (int)lines.Length);
             file.Flush(flushToDisk: true);
         }
         catch
         {
             file.SetLength(end);
-            file.Position = end;
             throw;
         }
 
         return ValueTask.CompletedTask;
     }
 
-    public void Dispose() => file.Dispose();
+    private FileStream Open() =>
+        new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
 }

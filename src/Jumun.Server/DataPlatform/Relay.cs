@@ -73,8 +73,9 @@ internal sealed class Relay(Executor executor, IStore store, ISink sink, ILogger
     private async ValueTask RecordAsync(List<PendingEvent> events, CancellationToken stopping)
     {
         var command = new RecordDelivery(events.ConvertAll(pending => (pending.MemberId, pending.EventId)));
-        while ((await executor.SubmitAsync(command).ConfigureAwait(false)).Refusal is not null)
+        while ((await executor.SubmitAsync(command).ConfigureAwait(false)).Refusal is { } refusal)
         {
+            Log.DeliveryNotRecorded(log, events.Count, refusal.Code);
             await Task.Delay(ShortestDelay, stopping).ConfigureAwait(false);
         }
     }

@@ -23,7 +23,7 @@ internal static class DemoCatalogue
     /// <summary>Fills the shop when it has no product yet; tells whether it did.</summary>
     public static async ValueTask<bool> FillAsync(Shop shop)
     {
-        if ((await shop.Store.ProductsAsync(null, null, 1).ConfigureAwait(false)).Count > 0)
+        if (await shop.Store.ProductAsync(1).ConfigureAwait(false) is not null)
         {
             return false;
         }

@@ -69,14 +69,15 @@ internal static class StoreVerbs
         Line(true, "synchronous", "full (the writing connection sets it at every start)");
         Line(isWhole, "quick_check", isWhole ? "ok" : "the file is damaged: restore a backup");
         Line(clockAgrees, "clock", clockAgrees ? "agrees with the store's" : "is off by more than a second");
+        bool hasKey = settings.Auth is not { SigningKey: null, Authority: null } || settings.IsDevelopment;
         Line(
-            settings.Auth is not { SigningKey: null, Authority: null } || settings.IsDevelopment, "tokens",
+            hasKey, "tokens",
             settings.Auth.Authority is { } authority ? $"checked with the keys of {authority}"
             : settings.Auth.SigningKey is not null ? "checked with the signing key"
             : settings.IsDevelopment ? "checked with a random key of this machine (development)"
             : "cannot be checked: set Jumun__Auth__SigningKey or Jumun__Auth__Authority");
         Line(true, "events", settings.EventsPath);
-        return Task.FromResult(isDurable && isWhole && clockAgrees ? 0 : 1);
+        return Task.FromResult(isDurable && isWhole && clockAgrees && hasKey ? 0 : 1);
     }
 
     public static int Backup(string file)
@@ -109,6 +110,11 @@ internal static class StoreVerbs
 
     private static bool IsServed(string path)
     {
+        if (!File.Exists(path + ".lock"))
+        {
+            return false;
+        }
+
         try
         {
             SqliteFile.Lock(path).Dispose();

@@ -22,7 +22,9 @@ internal static class Surroundings
 
         // An activity for each request costs as much as a small one; tracing turns this on when somebody listens.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
-        if (builder.Configuration["URLS"] is null or "")
+        // Secrets may come as files, one a setting, as orchestrators mount them.
+        builder.Configuration.AddKeyPerFile("/run/secrets", optional: true);
+        if (Array.TrueForAll(["URLS", "HTTP_PORTS", "HTTPS_PORTS"], name => string.IsNullOrEmpty(builder.Configuration[name])))
         {
             builder.WebHost.UseUrls(Server.Settings.DefaultUrl);
         }

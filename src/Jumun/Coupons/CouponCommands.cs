@@ -123,22 +123,28 @@ public sealed record ChangeCoupon(
             return new Refusal(RefusalCode.CouponNotFound);
         }
 
-        if (Quantity < coupon.Issued)
-        {
-            return Refusal.Invalid("quantity", FieldRule.AtLeastIssued, coupon.Issued, Limits.Stock);
-        }
-
         DateTimeOffset issueFrom = IssueFrom ?? coupon.IssueFrom;
         DateTimeOffset issueUntil = IssueUntil ?? coupon.IssueUntil;
         DateTimeOffset usableUntil = UsableUntil ?? coupon.UsableUntil;
+        List<FieldError> errors = [];
+        if (Quantity < coupon.Issued)
+        {
+            errors.Add(new FieldError("quantity", FieldRule.AtLeastIssued, coupon.Issued, Limits.Stock));
+        }
+
         if (issueFrom >= issueUntil)
         {
-            return Refusal.Invalid("issueUntil", FieldRule.Order);
+            errors.Add(new FieldError("issueUntil", FieldRule.Order));
         }
 
         if (issueUntil > usableUntil)
         {
-            return Refusal.Invalid("usableUntil", FieldRule.Order);
+            errors.Add(new FieldError("usableUntil", FieldRule.Order));
+        }
+
+        if (errors.Count > 0)
+        {
+            return Refusal.Invalid(errors);
         }
 
         // Must succeed from here on.

@@ -18,7 +18,7 @@ public enum OrderEventType
 /// <param name="EventId">Its id, derived from the order's: stable, and one of each type an order.</param>
 /// <param name="Type">What happened.</param>
 /// <param name="Sequence">Its place among the member's events, from 1, without gaps.</param>
-/// <param name="Order">The order as it is now.</param>
+/// <param name="Order">The order. A later command of the batch may change it: what an event tells is its lines, amounts and times.</param>
 public sealed record OrderEvent(Guid EventId, OrderEventType Type, long Sequence, Order Order)
 {
     internal static OrderEvent Completed(Order order, long sequence) =>
@@ -109,7 +109,10 @@ public sealed record RecordDelivery(IReadOnlyList<(string MemberId, Guid EventId
 /// <param name="Next">With a time range of more events than one replay takes: from when to go on.</param>
 public sealed record EventsReplayed(int Replayed, DateTimeOffset? Next) : Answer;
 
-/// <summary>Makes events pending again, so that they are delivered once more under the same ids. Unknown ids are passed over.</summary>
+/// <summary>
+/// Makes events pending again, so that they are delivered once more under the same ids. Unknown ids are passed over, and
+/// an id that is named twice counts once.
+/// </summary>
 /// <param name="EventIds">The events.</param>
 /// <param name="Next">From when to go on, when these are not all that were asked for.</param>
 public sealed record ReplayEvents(IReadOnlyList<Guid> EventIds, DateTimeOffset? Next) : Command
@@ -129,7 +132,7 @@ public sealed record ReplayEvents(IReadOnlyList<Guid> EventIds, DateTimeOffset? 
         int replayed = 0;
 
         // Must succeed from here on.
-        foreach (Guid eventId in EventIds)
+        foreach (Guid eventId in EventIds.Distinct())
         {
             if (rows.Outbox.Find(eventId) is { } row)
             {

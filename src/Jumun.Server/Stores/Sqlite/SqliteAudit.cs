@@ -11,9 +11,12 @@ internal static class SqliteAudit
         ("I1", "the balance is the sum of the ledger, per member",
             "SELECT count(*) FROM wallets",
             """
-            SELECT 'member ' || coalesce(w.member_id, l.member_id) || ': balance ' || coalesce(w.balance, 0) || ', ledger ' || coalesce(l.total, 0)
-            FROM wallets w FULL JOIN (SELECT member_id, sum(amount) AS total FROM ledger GROUP BY member_id) l ON l.member_id = w.member_id
-            WHERE w.member_id IS NULL OR w.balance <> coalesce(l.total, 0)
+            SELECT 'member ' || w.member_id || ': balance ' || w.balance || ', ledger ' || coalesce(l.total, 0)
+            FROM wallets w LEFT JOIN (SELECT member_id, sum(amount) AS total FROM ledger GROUP BY member_id) l ON l.member_id = w.member_id
+            WHERE w.balance <> coalesce(l.total, 0)
+            UNION ALL
+            SELECT 'member ' || l.member_id || ': a ledger and no wallet'
+            FROM (SELECT DISTINCT member_id FROM ledger) l LEFT JOIN wallets w ON w.member_id = l.member_id WHERE w.member_id IS NULL
             """),
         ("I2", "the balance stays between 0 and its cap; each entry follows from the one before, without gaps",
             "SELECT count(*) FROM ledger",

@@ -14,7 +14,8 @@ namespace Jumun.Server.Stores.Sqlite;
 /// <summary>The write half: one batch, one transaction, one fsync.</summary>
 internal sealed partial class SqliteStore
 {
-    private int pagesSinceCheckpoint;
+    private long pagesInLog;
+    private long checkpointFrom = Bounds.CheckpointPages;
 
     public ValueTask LoadAsync(Batch batch)
     {
@@ -95,20 +96,19 @@ internal sealed partial class SqliteStore
             return ValueTask.CompletedTask;
         }
 
-        pagesSinceCheckpoint += db.TakePagesWritten();
-        if (pagesSinceCheckpoint < Bounds.CheckpointPages)
+        pagesInLog += db.TakePagesWritten();
+        if (pagesInLog < checkpointFrom)
         {
             return ValueTask.CompletedTask;
         }
 
         try
         {
-            // Readers are short, but there may always be one: before the log grows without end, wait for them.
-            CheckpointMode mode = pagesSinceCheckpoint < 2 * Bounds.CheckpointPages ? CheckpointMode.Passive : CheckpointMode.Restart;
-            if (db.Checkpoint(mode))
-            {
-                pagesSinceCheckpoint = 0;
-            }
+            // Readers are short, but there may always be one: before the log grows without end, wait a moment for them.
+            // One that stays (an audit, a backup) is asked again only now and then.
+            CheckpointMode mode = pagesInLog < 2 * Bounds.CheckpointPages ? CheckpointMode.Passive : CheckpointMode.Restart;
+            pagesInLog = db.Checkpoint(mode) ? 0 : pagesInLog;
+            checkpointFrom = Math.Max(Bounds.CheckpointPages, pagesInLog + (Bounds.CheckpointPages / 4));
         }
         catch (SqliteException)
         {
@@ -128,10 +128,17 @@ internal sealed partial class SqliteStore
         DropWriter();
         try
         {
-            SqliteStatement row = Reopen()["SELECT batch_id FROM last_batch"];
+            SqliteConnection db = Reopen();
+            SqliteStatement row = db["SELECT batch_id FROM last_batch"];
             bool committed = row.Step() && row.Guid(0) == batchId;
             row.Reset();
-            return committed;
+            if (!committed)
+            {
+                return false;
+            }
+
+            // Seen is not yet on the disk: the sync may be what failed. A checkpoint writes it again, elsewhere, and syncs.
+            return db.Checkpoint(CheckpointMode.Passive) ? true : throw new StoreUnavailableException(RequestOutcome.Unknown, error);
         }
         catch (SqliteException)
         {

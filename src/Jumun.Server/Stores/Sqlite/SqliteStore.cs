@@ -121,7 +121,7 @@ internal sealed partial class SqliteStore : IStore
         try
         {
             connection.Execute($"""
-                PRAGMA busy_timeout = 5000;
+                PRAGMA busy_timeout = 20;
                 PRAGMA journal_mode = WAL;
                 PRAGMA synchronous = FULL;
                 PRAGMA foreign_keys = ON;

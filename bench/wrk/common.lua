@@ -1,0 +1,38 @@
+-- Members and their tokens, shared out among wrk's threads.
+local threads = 0
+
+function setup(thread)
+  thread:set("id", threads)
+  threads = threads + 1
+  thread:set("refusals", 0)
+  thread:set("answers", 0)
+end
+
+members, tokens, token_of = {}, {}, {}
+function load_members()
+  local line_number = 0
+  for line in io.lines(os.getenv("TOKENS")) do
+    if line_number % 2 == id % 2 then
+      local member, token = line:match("(%S+) (%S+)")
+      members[#members + 1] = member
+      tokens[#tokens + 1] = token
+      token_of[member] = token
+    end
+    line_number = line_number + 1
+  end
+end
+
+function headers_of(token, body)
+  local headers = { ["Authorization"] = "Bearer " .. token }
+  if body then headers["Content-Type"] = "application/json" end
+  return headers
+end
+
+function percentiles(summary, latency)
+  io.write(string.format("RESULT requests=%d seconds=%.3f rate=%.0f p50=%.1f p99=%.1f p999=%.1f errors=%d\n",
+    summary.requests, summary.duration / 1e6, summary.requests / (summary.duration / 1e6),
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency:percentile(99.9) / 1e3,
+    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.status + summary.errors.timeout))
+end
+
+function done(summary, latency, requests) percentiles(summary, latency) end

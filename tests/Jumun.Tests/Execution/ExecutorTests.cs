@@ -1,0 +1,341 @@
+using Jumun.Points;
+using Jumun.Products;
+using Jumun.Server;
+using Jumun.Server.Api;
+using Jumun.Server.Execution;
+using Jumun.Server.Stores.Sqlite;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Jumun.Tests.Execution;
+
+/// <summary>The executor over a real SQLite file, and every way in which a batch can fail.</summary>
+public sealed class ExecutorTests : IAsyncLifetime
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("jumun-executor-").FullName;
+    private readonly TestClock clock = new();
+    private SqliteStore store = null!;
+    private Executor executor = null!;
+
+    public ValueTask InitializeAsync()
+    {
+        store = SqliteStore.Open(Path.Combine(folder, "jumun.db"));
+        executor = New();
+        return ValueTask.CompletedTask;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        store.Fault = null;
+        await executor.DisposeAsync();
+        await store.DisposeAsync();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task Commands_that_gather_during_a_commit_are_settled_in_one_batch_with_one_commit()
+    {
+        using var gate = new Gate();
+        store.Fault = gate.Hold(SqliteStore.FaultPoint.BeforeCommit);
+        Task<Settlement> first = Charge("first", 1);
+        gate.WaitUntilHeld();
+
+        Task<Settlement>[] gathered = [.. Enumerable.Range(0, 100).Select(i => Charge($"m{i % 10}", 10))];
+        Assert.All(gathered, task => Assert.False(task.IsCompleted));
+        gate.Open();
+        await first;
+        Settlement[] settled = await Task.WhenAll(gathered);
+
+        Assert.All(settled, settlement => Assert.NotNull(settlement.Answer));
+        Assert.Equal(2, executor.Counters.Commits);
+        Assert.Equal(101, executor.Counters.Commands);
+        Assert.Equal(100, (await store.PointsAsync("m3")).Balance);
+    }
+
+    [Fact]
+    public async Task Answers_come_in_order_of_arrival_for_one_member()
+    {
+        Settlement[] settled = await Task.WhenAll(Enumerable.Range(1, 50).Select(_ => Charge("m", 1)));
+        Assert.Equal(Enumerable.Range(1, 50).Select(i => (long)i), settled.Select(settlement => ((PointsCharged)settlement.Answer!).Balance));
+    }
+
+    [Fact]
+    public async Task A_batch_that_only_refuses_commits_nothing()
+    {
+        Settlement settlement = await executor.SubmitAsync(new QueryProduct(404));
+        Assert.Equal(RefusalCode.ProductNotFound, settlement.Refusal!.Code);
+        Assert.Equal(0, executor.Counters.Commits);
+    }
+
+    [Fact]
+    public async Task A_command_with_a_bug_answers_500_once_and_its_neighbours_live()
+    {
+        using var gate = new Gate();
+        store.Fault = gate.Hold(SqliteStore.FaultPoint.BeforeCommit);
+        Task<Settlement> first = Charge("first", 1);
+        gate.WaitUntilHeld();
+        Task<Settlement>[] before = [.. Enumerable.Range(0, 10).Select(i => Charge($"b{i}", 5))];
+        Task<Settlement> poison = executor.SubmitAsync(new Poison()).AsTask();
+        Task<Settlement>[] after = [.. Enumerable.Range(0, 10).Select(i => Charge($"a{i}", 5))];
+        gate.Open();
+
+        Assert.Equal(RefusalCode.InternalError, (await poison).Refusal!.Code);
+        Assert.All(await Task.WhenAll([first, .. before, .. after]), settlement => Assert.NotNull(settlement.Answer));
+        Assert.Equal(5, (await store.PointsAsync("a9")).Balance);
+        Assert.Equal(5, (await store.PointsAsync("b0")).Balance);
+    }
+
+    [Fact]
+    public async Task A_command_whose_write_breaks_a_constraint_answers_500_and_its_neighbours_live()
+    {
+        long product = ((ProductView)(await executor.SubmitAsync(new CreateProduct("mug", 1, 5))).Answer!).ProductId;
+        using var gate = new Gate();
+        store.Fault = gate.Hold(SqliteStore.FaultPoint.BeforeCommit);
+        Task<Settlement> first = Charge("first", 1);
+        gate.WaitUntilHeld();
+        Task<Settlement> neighbour = Charge("neighbour", 7);
+        Task<Settlement> breaker = executor.SubmitAsync(new BreakSchema(product)).AsTask();
+        gate.Open();
+        await first;
+
+        Assert.Equal(RefusalCode.InternalError, (await breaker).Refusal!.Code);
+        Assert.NotNull((await neighbour).Answer);
+        Assert.Equal(5, (await store.ProductAsync(product))!.Stock);
+    }
+
+    [Theory]
+    [InlineData((int)SqliteStore.FaultPoint.Load)]
+    [InlineData((int)SqliteStore.FaultPoint.Write)]
+    [InlineData((int)SqliteStore.FaultPoint.BeforeCommit)]
+    public async Task A_store_that_fails_before_the_commit_answers_503_without_effect_and_the_next_batch_goes_on(int point)
+    {
+        store.Fault = FailOnce((SqliteStore.FaultPoint)point);
+        Settlement failed = await Charge("m", 100);
+        Assert.Equal(RefusalCode.Unavailable, failed.Refusal!.Code);
+        Assert.Equal(RequestOutcome.None, failed.Refusal.Outcome);
+        Assert.Equal(0, (await store.PointsAsync("m")).Balance);
+
+        Assert.NotNull((await Charge("m", 3)).Answer);
+        Assert.Equal(3, (await store.PointsAsync("m")).Balance);
+    }
+
+    [Fact]
+    public async Task A_commit_that_succeeded_without_telling_is_looked_up_and_answered_once()
+    {
+        store.Fault = FailOnce(SqliteStore.FaultPoint.AfterCommit);
+        Settlement settlement = await Charge("m", 100);
+        Assert.Equal(100, ((PointsCharged)settlement.Answer!).Balance);
+        Assert.Equal(100, (await store.PointsAsync("m")).Balance);
+        Assert.Null(await store.ProbeAsync());
+    }
+
+    [Fact]
+    public async Task A_commit_that_cannot_be_looked_up_answers_503_unknown_and_a_retry_under_its_key_finds_the_effect()
+    {
+        int failures = 0;
+        store.Fault = point =>
+        {
+            if (point == SqliteStore.FaultPoint.AfterCommit || (point == SqliteStore.FaultPoint.Reopen && failures++ == 0))
+            {
+                throw new SqliteException(10, "disk I/O error");
+            }
+        };
+        Settlement unknown = await Charge("m", 100, "key");
+        Assert.Equal(RequestOutcome.Unknown, unknown.Refusal!.Outcome);
+        Assert.NotNull(await store.ProbeAsync());
+
+        store.Fault = null;
+        Settlement retried = await Charge("m", 100, "key");
+        Assert.True(retried.Replayed);
+        Assert.Equal(100, (await store.PointsAsync("m")).Balance);
+        Assert.Null(await store.ProbeAsync());
+    }
+
+    [Fact]
+    public async Task A_full_queue_is_refused_at_once_without_effect()
+    {
+        await executor.DisposeAsync();
+        executor = New(queueLength: 4);
+        using var gate = new Gate();
+        store.Fault = gate.Hold(SqliteStore.FaultPoint.BeforeCommit);
+        Task<Settlement> first = Charge("first", 1);
+        gate.WaitUntilHeld();
+        Task<Settlement>[] waiting = [.. Enumerable.Range(0, 4).Select(_ => Charge("m", 1))];
+
+        Task<Settlement> overflow = Charge("m", 1);
+        Assert.True(overflow.IsCompleted);
+        Refusal refusal = (await overflow).Refusal!;
+        Assert.Equal((RefusalCode.Unavailable, RequestOutcome.None), (refusal.Code, refusal.Outcome!.Value));
+        Assert.NotNull(refusal.RetryAfterSeconds);
+
+        gate.Open();
+        await Task.WhenAll([first, .. waiting]);
+        Assert.Equal(4, (await store.PointsAsync("m")).Balance);
+    }
+
+    [Fact]
+    public async Task At_shutdown_what_waits_is_settled_and_what_comes_later_is_refused()
+    {
+        using var gate = new Gate();
+        store.Fault = gate.Hold(SqliteStore.FaultPoint.BeforeCommit);
+        Task<Settlement> first = Charge("m", 1);
+        gate.WaitUntilHeld();
+        Task<Settlement> waiting = Charge("m", 1);
+        Task draining = executor.DisposeAsync().AsTask();
+        Settlement late = await Charge("m", 1);
+        Assert.Equal(RequestOutcome.None, late.Refusal!.Outcome);
+        Assert.False(draining.IsCompleted);
+
+        gate.Open();
+        await draining;
+        Assert.NotNull((await first).Answer);
+        Assert.NotNull((await waiting).Answer);
+        Assert.Equal(2, (await store.PointsAsync("m")).Balance);
+        executor = New();
+    }
+
+    [Fact]
+    public async Task Duplicates_under_one_key_in_one_batch_have_one_effect_and_equal_answers()
+    {
+        Settlement[] settled = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Charge("m", 10, "key")));
+        Assert.Single(settled, settlement => !settlement.Replayed);
+        Assert.All(settled, settlement => Assert.Equal(settled[0].Stored!.Body, settlement.Stored!.Body));
+        Assert.Equal(10, (await store.PointsAsync("m")).Balance);
+    }
+
+    [Fact]
+    public async Task Another_request_under_a_used_key_is_refused_in_the_same_batch_too()
+    {
+        using var gate = new Gate();
+        store.Fault = gate.Hold(SqliteStore.FaultPoint.BeforeCommit);
+        Task<Settlement> blocker = Charge("blocker", 1);
+        gate.WaitUntilHeld();
+        Task<Settlement> first = Charge("m", 10, "key");
+        Task<Settlement> other = Charge("m", 11, "key");
+        gate.Open();
+        await blocker;
+        Assert.NotNull((await first).Stored);
+        Assert.Equal(RefusalCode.IdempotencyKeyReused, (await other).Refusal!.Code);
+        Assert.Equal(RefusalCode.IdempotencyKeyReused, (await Charge("m", 12, "key")).Refusal!.Code);
+    }
+
+    [Fact]
+    public async Task A_duplicate_waits_for_the_first_and_gives_up_after_its_time()
+    {
+        await executor.DisposeAsync();
+        executor = New(duplicateWait: TimeSpan.FromMilliseconds(50));
+        using var gate = new Gate();
+        store.Fault = gate.Hold(SqliteStore.FaultPoint.BeforeCommit);
+        Task<Settlement> first = Charge("m", 10, "key");
+        gate.WaitUntilHeld();
+        Settlement duplicate = await Charge("m", 10, "key");
+        Assert.Equal(RefusalCode.IdempotencyKeyInUse, duplicate.Refusal!.Code);
+
+        gate.Open();
+        Assert.NotNull((await first).Stored);
+        Assert.True((await Charge("m", 10, "key")).Replayed);
+        Assert.Equal(10, (await store.PointsAsync("m")).Balance);
+    }
+
+    [Fact]
+    public async Task A_refused_request_leaves_its_key_free()
+    {
+        KeyedRequest keyed = Keyed("m", "key", 1, ApiJson.Default.ProductView);
+        Assert.NotNull((await executor.SubmitAsync(new QueryProduct(1), keyed)).Refusal);
+        await executor.SubmitAsync(new CreateProduct("mug", 1, 1));
+        Assert.NotNull((await executor.SubmitAsync(new QueryProduct(1), keyed)).Stored);
+    }
+
+    [Fact]
+    public async Task Time_never_runs_backwards_between_batches()
+    {
+        var first = (PointsCharged)(await Charge("m", 1)).Answer!;
+        clock.Advance(TimeSpan.FromHours(-1));
+        var second = (PointsCharged)(await Charge("m", 1)).Answer!;
+        Assert.True(second.Entry.CreatedAt >= first.Entry.CreatedAt);
+        Assert.Equal(0, second.Entry.CreatedAt.Ticks % TimeSpan.TicksPerMillisecond);
+    }
+
+    [Fact]
+    public async Task Old_idempotency_keys_are_forgotten_a_bounded_number_at_a_time()
+    {
+        await Charge("m", 1, "old");
+        clock.Advance(TimeSpan.FromDays(8));
+        await Charge("m", 1, "new");
+        Assert.True(await store.HasKeysBeforeAsync(clock.GetUtcNow().AddDays(-7)));
+        await executor.SubmitAsync(new ForgetIdempotencyKeys(TimeSpan.FromDays(7)));
+        Assert.False(await store.HasKeysBeforeAsync(clock.GetUtcNow().AddDays(-7)));
+        Assert.True((await Charge("m", 1, "new")).Replayed);
+        Assert.False((await Charge("m", 1, "old")).Replayed);
+    }
+
+    private static Action<SqliteStore.FaultPoint> FailOnce(SqliteStore.FaultPoint where)
+    {
+        int failures = 0;
+        return point =>
+        {
+            if (point == where && failures++ == 0)
+            {
+                throw new SqliteException(10, "disk I/O error");
+            }
+        };
+    }
+
+    private static KeyedRequest Keyed<T>(string member, string key, long fingerprint, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> json)
+        where T : Answer =>
+        new(new IdempotencyKey(member, key), BitConverter.GetBytes(fingerprint), new Reply<T>(200, json).Render);
+
+    private Executor New(int queueLength = Bounds.QueuedCommands, TimeSpan? duplicateWait = null) =>
+        new(store, clock, NullLogger<Executor>.Instance, queueLength, duplicateWait);
+
+    private Task<Settlement> Charge(string member, long amount, string? key = null) => executor.SubmitAsync(
+        new ChargePoints(member, amount), key is null ? null : Keyed(member, key, amount, ApiJson.Default.PointsCharged)).AsTask();
+
+    /// <summary>A command that throws: a bug.</summary>
+    private sealed record Poison : Command
+    {
+        public override void Declare(Keys keys)
+        {
+        }
+
+        public override Decision Decide(WorkingSet rows) => throw new InvalidOperationException("A bug.");
+    }
+
+    /// <summary>A command whose change the schema refuses: pieces of a product that does not exist.</summary>
+    private sealed record BreakSchema(long ProductId) : Command
+    {
+        public override void Declare(Keys keys) => keys.Product(ProductId);
+
+        public override Decision Decide(WorkingSet rows)
+        {
+            rows.StockChanges.Add(new StockChange(ProductId + 1_000, 1, "a product that does not exist", rows.Now));
+            return Done.Instance;
+        }
+    }
+
+    /// <summary>Holds the lane at a point of its batch until it is opened.</summary>
+    private sealed class Gate : IDisposable
+    {
+        private readonly ManualResetEventSlim held = new();
+        private readonly ManualResetEventSlim open = new();
+
+        public Action<SqliteStore.FaultPoint> Hold(SqliteStore.FaultPoint where) => point =>
+        {
+            if (point == where && !open.IsSet)
+            {
+                held.Set();
+                open.Wait(TimeSpan.FromSeconds(30));
+            }
+        };
+
+        public void WaitUntilHeld() => Assert.True(held.Wait(TimeSpan.FromSeconds(30)));
+
+        public void Open() => open.Set();
+
+        public void Dispose()
+        {
+            open.Set();
+            held.Dispose();
+            open.Dispose();
+        }
+    }
+}

@@ -1,0 +1,175 @@
+using Jumun.Coupons;
+using Jumun.Orders;
+using Jumun.Products;
+using Jumun.Server;
+using Jumun.Server.Stores;
+using Jumun.Server.Stores.Sqlite;
+
+namespace Jumun.Tests.Stores;
+
+/// <summary>The contract on SQLite, and what is SQLite's own: the lock, the log, the migrations, the schema.</summary>
+public sealed class SqliteStoreTests : StoreContract
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("jumun-sqlite-").FullName;
+
+    private string DatabasePath => Path.Combine(folder, "jumun.db");
+
+    private protected override ValueTask<IStore> OpenAsync() => new(SqliteStore.Open(DatabasePath));
+
+    private protected override ValueTask CleanAsync()
+    {
+        Directory.Delete(folder, recursive: true);
+        return ValueTask.CompletedTask;
+    }
+
+    [Fact]
+    public void A_second_process_is_refused_while_the_first_writes()
+    {
+        var error = Assert.Throws<SetupException>(() => SqliteStore.Open(DatabasePath));
+        Assert.Contains("Another process writes", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Readers_see_the_file_beside_a_running_server_and_after_it_stopped()
+    {
+        await ChargeAsync("m", 5);
+        using (SqliteConnection beside = SqliteStore.OpenReadOnly(DatabasePath))
+        {
+            Assert.Equal("5", beside.Scalar("SELECT balance FROM wallets"));
+            Assert.Throws<SqliteException>(() => beside.Execute("DELETE FROM wallets"));
+        }
+
+        await Executor.DisposeAsync();
+        await Store.DisposeAsync();
+        using (SqliteConnection after = SqliteStore.OpenReadOnly(DatabasePath))
+        {
+            Assert.Equal("5", after.Scalar("SELECT balance FROM wallets"));
+        }
+
+        await InitializeAsync();
+    }
+
+    [Fact]
+    public async Task Every_commit_is_synced_and_the_log_is_checkpointed_and_bounded()
+    {
+        using SqliteConnection db = SqliteStore.OpenReadOnly(DatabasePath);
+        Assert.Equal("wal", db.Scalar("PRAGMA journal_mode"));
+        ProductView[] products = await Task.WhenAll(Enumerable.Range(0, 500).Select(_ => ProductAsync(stock: 1_000_000, name: new string('x', 200))));
+        for (int i = 0; i < 400; i++)
+        {
+            await Task.WhenAll(products.Select(product => DoAsync<ProductView>(new ChangeStock(product.ProductId, 1, new string('y', 200)))));
+        }
+
+        long log = new FileInfo(DatabasePath + "-wal").Length;
+        Assert.InRange(log, 1, 3L * Bounds.CheckpointPages * 4_096);
+        Assert.InRange(new FileInfo(DatabasePath).Length, 1_000_000, long.MaxValue);
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task Migrations_are_recorded_repeatable_and_refuse_what_they_do_not_know()
+    {
+        await Executor.DisposeAsync();
+        await Store.DisposeAsync();
+        using (SqliteConnection db = SqliteConnection.Open(DatabasePath, readOnly: false))
+        {
+            Assert.Equal(0, SqliteMigrations.Apply(db));
+            db.Execute("UPDATE schema_migrations SET checksum = 'another'");
+        }
+
+        Assert.Contains("does not know", Assert.Throws<SetupException>(() => SqliteStore.Open(DatabasePath)).Message, StringComparison.Ordinal);
+        Assert.Throws<SetupException>(() => SqliteStore.OpenReadOnly(DatabasePath));
+        using (SqliteConnection db = SqliteConnection.Open(DatabasePath, readOnly: false))
+        {
+            db.Execute("DROP TABLE schema_migrations");
+        }
+
+        Assert.Contains("not a Jumun database", Assert.Throws<SetupException>(() => SqliteStore.OpenReadOnly(DatabasePath)).Message, StringComparison.Ordinal);
+        File.Delete(DatabasePath);
+        await InitializeAsync();
+    }
+
+    [Fact]
+    public async Task A_file_that_is_no_database_is_refused_and_left_as_it_is()
+    {
+        string path = Path.Combine(folder, "notes.db");
+        await File.WriteAllTextAsync(path, new string('z', 5_000), TestContext.Current.CancellationToken);
+        Assert.Throws<SetupException>(() => SqliteStore.Open(path));
+        Assert.Equal(new string('z', 5_000), await File.ReadAllTextAsync(path, TestContext.Current.CancellationToken));
+        Assert.Throws<SetupException>(() => SqliteStore.OpenReadOnly(Path.Combine(folder, "missing.db")));
+    }
+
+    [Theory]
+    [InlineData("INSERT INTO products VALUES (99, 'x', 1, -1, 1)")]
+    [InlineData("UPDATE products SET stock = -1")]
+    [InlineData("UPDATE coupons SET issued = quantity + 1")]
+    [InlineData("INSERT INTO issued_coupons SELECT member_id, coupon_id, 99, 0, NULL, 0 FROM issued_coupons LIMIT 1")]
+    [InlineData("INSERT INTO issued_coupons SELECT 'other', coupon_id, number, 0, NULL, 0 FROM issued_coupons LIMIT 1")]
+    [InlineData("UPDATE wallets SET balance = -1")]
+    [InlineData("UPDATE wallets SET balance = 9007199254740992")]
+    [InlineData("INSERT INTO ledger SELECT member_id, entry + 100, kind, amount, balance, order_id, 0 FROM ledger WHERE kind = 1")]
+    [InlineData("INSERT INTO orders SELECT NULL, member_id, order_id, 0, lines, subtotal, discount, NULL, 0, 0, NULL, NULL FROM orders LIMIT 1")]
+    [InlineData("UPDATE orders SET discount = subtotal + 1")]
+    [InlineData("INSERT INTO outbox SELECT NULL, event_id, member_id, sequence + 1, type, order_id, body, 0, 0, NULL FROM outbox LIMIT 1")]
+    [InlineData("INSERT INTO products VALUES (99, 'x', 'one', 1, 1)")]
+    public async Task The_schema_refuses_what_must_never_happen(string sql)
+    {
+        await LiveAsync();
+        using SqliteConnection db = SqliteConnection.Open(DatabasePath, readOnly: false);
+        Assert.True(Assert.Throws<SqliteException>(() => db.Execute(sql)).IsConstraint);
+    }
+
+    /// <summary>The audit is only worth what it catches: each invariant is broken by hand, and must be named.</summary>
+    [Theory]
+    [InlineData("I1", "UPDATE wallets SET balance = balance + 1 WHERE member_id = 'm'")]
+    [InlineData("I1", "DELETE FROM wallets WHERE member_id = 'm'")]
+    [InlineData("I2", "UPDATE ledger SET balance = balance + 1 WHERE entry = 1 AND member_id = 'm'")]
+    [InlineData("I2", "UPDATE wallets SET entries = entries + 1 WHERE member_id = 'm'")]
+    [InlineData("I3", "UPDATE products SET stock = stock + 1")]
+    [InlineData("I3", "UPDATE stock_changes SET change = change - 1")]
+    [InlineData("I4", "UPDATE coupons SET issued = issued + 1")]
+    [InlineData("I4", "UPDATE issued_coupons SET number = number + 1 WHERE number = 4")]
+    [InlineData("I4", "UPDATE issued_coupons SET status = 0, order_id = NULL WHERE status = 2")]
+    [InlineData("I4", "UPDATE issued_coupons SET status = 2, order_id = zeroblob(16) WHERE status = 0")]
+    [InlineData("I5", "UPDATE orders SET status = 0, paid_at = NULL WHERE status = 1")]
+    [InlineData("I5", "DELETE FROM ledger WHERE kind = 2")]
+    [InlineData("I5", "UPDATE ledger SET amount = amount - 1 WHERE kind = 1")]
+    [InlineData("I6", "UPDATE orders SET subtotal = subtotal + 1")]
+    [InlineData("I7", "DELETE FROM outbox WHERE type = 0")]
+    [InlineData("I7", "DELETE FROM outbox WHERE type = 1")]
+    [InlineData("I7", "UPDATE outbox SET sequence = sequence + 1 WHERE type = 1")]
+    [InlineData("I11", "UPDATE issued_coupons SET status = 0, order_id = NULL WHERE status = 1")]
+    [InlineData("I11", "UPDATE orders SET status = 3, ended_at = 0 WHERE status = 0")]
+    [InlineData("I11", "UPDATE sales SET quantity = quantity + 1")]
+    public async Task The_audit_names_each_invariant_that_is_broken(string id, string sql)
+    {
+        await LiveAsync();
+        await AuditAsync();
+        using (SqliteConnection db = SqliteConnection.Open(DatabasePath, readOnly: false))
+        {
+            db.Execute(sql);
+        }
+
+        InvariantReport report = (await Store.AuditAsync()).Single(report => report.Id == id);
+        Assert.False(report.Holds);
+        Assert.NotEmpty(report.Offenders);
+    }
+
+    /// <summary>A little of everything: paid, refunded and pending orders, with coupons.</summary>
+    private async Task LiveAsync()
+    {
+        ProductView product = await ProductAsync();
+        CouponView coupon = await CouponAsync();
+        foreach (string member in (string[])["m", "n", "o", "p"])
+        {
+            await ChargeAsync(member, 1_000);
+            await DoAsync<IssuedCouponView>(new IssueCoupon(member, coupon.CouponId));
+        }
+
+        await PayAsync(await OrderAsync("m", coupon.CouponId, (product.ProductId, 1)));
+        OrderView refunded = await OrderAsync("n", coupon.CouponId, (product.ProductId, 1));
+        await PayAsync(refunded);
+        await CancelAsync(refunded);
+        await OrderAsync("o", coupon.CouponId, (product.ProductId, 1));
+    }
+}
