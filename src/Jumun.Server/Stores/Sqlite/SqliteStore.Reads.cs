@@ -152,7 +152,7 @@ internal sealed partial class SqliteStore
         const string Page = "ORDER BY position DESC LIMIT ?2";
         const string Pending = "AND status = 0 AND pay_before > ?3";
         const string Expired = "AND (status = 2 OR (status = 0 AND pay_before <= ?3))";
-        const string Ended = "AND status IN (2, 3, 4) AND status = ?5";
+        const string Ended = "AND status >= 2 AND status = ?5";
         const string Member = "AND member_id = ?4";
 
         // ?3 is named in every text, because every caller binds it.
