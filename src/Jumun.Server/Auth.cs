@@ -149,7 +149,9 @@ internal sealed class Auth
     private bool IsCurrent(DateTime? notBefore, DateTime? expires, SecurityToken token, TokenValidationParameters how)
     {
         DateTime now = clock.GetUtcNow().UtcDateTime;
-        return expires is { } end && now < end + ClockSkew && (notBefore is not { } start || now >= start - ClockSkew);
+
+        // A missing beginning may come as the first moment of all, from which nothing can be subtracted.
+        return expires is { } end && now < end + ClockSkew && (notBefore is not { } start || now + ClockSkew >= start);
     }
 
     /// <summary>

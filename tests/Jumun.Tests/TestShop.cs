@@ -9,8 +9,10 @@ using Jumun.Server.Stores;
 using Jumun.Server.Verbs;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Jumun.Tests;
@@ -22,10 +24,12 @@ internal sealed class TestShop : IAsyncDisposable
 
     private readonly bool ownsFolder;
     private readonly ShopHost host;
+    private readonly EndpointDataSource endpoints;
 
-    private TestShop(ShopHost host, TestClock clock, string folder, bool ownsFolder)
+    private TestShop(ShopHost host, EndpointDataSource endpoints, TestClock clock, string folder, bool ownsFolder)
     {
         this.host = host;
+        this.endpoints = endpoints;
         this.ownsFolder = ownsFolder;
         Clock = clock;
         Folder = folder;
@@ -50,6 +54,9 @@ internal sealed class TestShop : IAsyncDisposable
 
     public IStore Store => host.Shop.Store;
 
+    /// <summary>Every route that the running server has.</summary>
+    public IEnumerable<RouteEndpoint> Routes => endpoints.Endpoints.OfType<RouteEndpoint>();
+
     /// <param name="settings">Settings beside those that every test has, written as in an environment, with ':'.</param>
     /// <param name="folder">A folder of an earlier server, to go on with its data.</param>
     public static async Task<TestShop> StartAsync(Dictionary<string, string?>? settings = null, string? folder = null)
@@ -68,8 +75,10 @@ internal sealed class TestShop : IAsyncDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.SetMinimumLevel(LogLevel.Error);
         builder.Services.AddSingleton<TimeProvider>(clock);
+        EndpointDataSource? endpoints = null;
+        builder.Services.AddSingleton<IHostedService>(services => new Glance(() => endpoints = services.GetRequiredService<EndpointDataSource>()));
         ShopHost host = await ShopHost.StartAsync(builder, Settings.Read(builder.Configuration, builder.Environment));
-        return new TestShop(host, clock, folder, ownsFolder);
+        return new TestShop(host, endpoints!, clock, folder, ownsFolder);
     }
 
     /// <summary>A token of the shop.</summary>
@@ -119,16 +128,38 @@ internal sealed class TestShop : IAsyncDisposable
     }
 }
 
+/// <summary>Looks into a server while it starts.</summary>
+internal sealed class Glance(Action look) : IHostedService
+{
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        look();
+        return Task.CompletedTask;
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}
+
 /// <summary>Real time, and what the test adds to it.</summary>
 internal sealed class TestClock : TimeProvider
 {
     private long added;
+    private volatile bool isBroken;
+
+    /// <summary>Whether it throws when it is asked for the time, as a bug would.</summary>
+    public bool IsBroken
+    {
+        get => isBroken;
+        set => isBroken = value;
+    }
 
     public void Advance(TimeSpan time) => Interlocked.Add(ref added, time.Ticks);
 
-    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + TimeSpan.FromTicks(Volatile.Read(ref added));
+    public override DateTimeOffset GetUtcNow() => isBroken
+        ? throw new InvalidOperationException("the secret of the broken clock")
+        : base.GetUtcNow() + TimeSpan.FromTicks(Volatile.Read(ref added));
 
-    public override long GetTimestamp() => base.GetTimestamp() + (Volatile.Read(ref added) * TimestampFrequency / TimeSpan.TicksPerSecond);
+    public override long GetTimestamp() => base.GetTimestamp() + (Volatile.Read(ref added) * (TimestampFrequency / TimeSpan.TicksPerSecond));
 }
 
 /// <summary>An answer: its status, headers and body.</summary>

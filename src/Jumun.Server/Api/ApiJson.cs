@@ -66,17 +66,47 @@ namespace Jumun.Server.Api;
 [JsonSerializable(typeof(ProblemAnswer))]
 internal sealed partial class ApiJson : JsonSerializerContext;
 
-/// <summary>Reads requests strictly: beside what <see cref="ApiJson"/> says, no member may stand there twice.</summary>
+/// <summary>
+/// Reads requests strictly: beside what <see cref="ApiJson"/> says, no member may stand there twice, and a word of an
+/// enumeration is spelled exactly.
+/// </summary>
 internal static class StrictJson
 {
-    private static readonly ApiJson Context = new(new JsonSerializerOptions(ApiJson.Default.Options)
-    {
-        AllowDuplicateProperties = false,
-        TypeInfoResolver = null,
-    });
+    private static readonly ApiJson Context = new(Options());
 
     /// <summary>How a request of this type is read.</summary>
     public static JsonTypeInfo<T> Of<T>() => (JsonTypeInfo<T>)Context.Options.GetTypeInfo(typeof(T));
+
+    private static JsonSerializerOptions Options()
+    {
+        var options = new JsonSerializerOptions(ApiJson.Default.Options) { AllowDuplicateProperties = false, TypeInfoResolver = null };
+        options.Converters.Insert(0, new ExactWord<DiscountKind>());
+        return options;
+    }
+}
+
+/// <summary>Reads the words of an enumeration as they are written. The framework's reader also takes 'Percent' and 'amount,percent'.</summary>
+internal sealed class ExactWord<T> : JsonConverter<T>
+    where T : struct, Enum
+{
+    public override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        if (reader.TokenType == JsonTokenType.String)
+        {
+            foreach (T value in Enum.GetValues<T>())
+            {
+                if (reader.ValueTextEquals(JsonNamingPolicy.SnakeCaseLower.ConvertName(value.ToString())))
+                {
+                    return value;
+                }
+            }
+        }
+
+        throw new JsonException();
+    }
+
+    public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) =>
+        throw new NotSupportedException("Requests are only read.");
 }
 
 /// <summary>Times are read and written as RFC 3339 has them: with an offset when read, in UTC when written.</summary>

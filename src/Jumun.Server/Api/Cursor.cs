@@ -31,9 +31,11 @@ internal static class Cursor
     /// <summary>The place of a cursor; null when it was not issued for this list.</summary>
     public static (long First, long Second)? Read(string list, string text)
     {
-        // A round trip: base64 has more than one spelling for some bytes, and a cursor has one.
+        // Asked first, because the decoder throws at a foreign letter. Then a round trip: base64 has more than one
+        // spelling for some bytes, and a cursor has one.
         Span<byte> bytes = stackalloc byte[Bytes];
-        if (!Base64Url.TryDecodeFromChars(text, bytes, out int length) || length != Bytes || Base64Url.EncodeToString(bytes) != text)
+        if (!Base64Url.IsValid(text, out int length) || length != Bytes
+            || !Base64Url.TryDecodeFromChars(text, bytes, out _) || Base64Url.EncodeToString(bytes) != text)
         {
             return null;
         }

@@ -68,7 +68,7 @@ internal static class Documentation
 
     public static void MapDocumentation(this WebApplication app)
     {
-        app.MapOpenApi("/openapi/{documentName}.json").WithMetadata(new RouteInfo(Access.Anyone, "openapi", "This document.") { Tag = "documentation" });
+        app.MapOpenApi("/openapi/v1.json").WithMetadata(new RouteInfo(Access.Anyone, "openapi", "This document.") { Tag = "documentation" });
         app.MapGet("/problems/{code}", ProblemAsync).Is(
             new(Access.Anyone, "explainProblem", "What a problem means and what to do.") { Tag = "documentation" });
     }

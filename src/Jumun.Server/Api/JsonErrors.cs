@@ -33,7 +33,7 @@ internal static class JsonErrors
         if (message.Contains("doesn't allow setting null values", StringComparison.Ordinal)
             || message.Contains("doesn't allow null values", StringComparison.Ordinal))
         {
-            return Refusal.Invalid(Join(field, NameIn(message)), FieldRule.Required);
+            return Refusal.Invalid(field, FieldRule.Required);
         }
 
         if (message.StartsWith(UtcTimeConverter.BadTime, StringComparison.Ordinal))
@@ -60,14 +60,5 @@ internal static class JsonErrors
     private static string FieldOf(string? path) =>
         path is null ? "" : path.StartsWith("$.", StringComparison.Ordinal) ? path[2..] : path.TrimStart('$');
 
-    private static string Join(string field, string name) =>
-        name.Length == 0 || field.EndsWith(name, StringComparison.Ordinal) ? field : field.Length == 0 ? name : $"{field}.{name}";
-
-    /// <summary>The name in <c>The constructor parameter 'name' on type …</c>.</summary>
-    private static string NameIn(string message)
-    {
-        int start = message.IndexOf('\'') + 1;
-        int end = start > 0 ? message.IndexOf('\'', start) : -1;
-        return end > start ? message[start..end] : "";
-    }
+    private static string Join(string field, string name) => field.Length == 0 ? name : $"{field}.{name}";
 }

@@ -60,8 +60,7 @@ public sealed class OutboxRow(Guid eventId, OutboxState state) : Row
 /// <summary>The record that the data platform has taken an event.</summary>
 /// <param name="MemberId">The event's member.</param>
 /// <param name="EventId">The event.</param>
-/// <param name="DeliveredAt">When.</param>
-public readonly record struct Delivery(string MemberId, Guid EventId, DateTimeOffset DeliveredAt);
+public readonly record struct Delivery(string MemberId, Guid EventId);
 
 /// <summary>An event as the outbox shows it.</summary>
 /// <param name="EventId">Its id.</param>
@@ -71,7 +70,6 @@ public readonly record struct Delivery(string MemberId, Guid EventId, DateTimeOf
 /// <param name="Sequence">Its place among the member's events.</param>
 /// <param name="State">Where it is on its way.</param>
 /// <param name="CreatedAt">When it was committed.</param>
-/// <param name="DeliveredAt">When the data platform last took it.</param>
 public sealed record OutboxEventView(
     Guid EventId,
     OrderEventType Type,
@@ -79,8 +77,7 @@ public sealed record OutboxEventView(
     string MemberId,
     long Sequence,
     OutboxState State,
-    DateTimeOffset CreatedAt,
-    DateTimeOffset? DeliveredAt);
+    DateTimeOffset CreatedAt);
 
 /// <summary>Records that events were delivered. Never refused.</summary>
 /// <param name="Events">The events, with their members.</param>
@@ -97,7 +94,7 @@ public sealed record RecordDelivery(IReadOnlyList<(string MemberId, Guid EventId
         // Must succeed from here on.
         foreach ((string memberId, Guid eventId) in Events)
         {
-            rows.Deliveries.Add(new Delivery(memberId, eventId, rows.Now));
+            rows.Deliveries.Add(new Delivery(memberId, eventId));
         }
 
         return Done.Instance;

@@ -110,7 +110,7 @@ public sealed class SqliteStoreTests : StoreContract
     [InlineData("INSERT INTO ledger SELECT member_id, entry + 100, kind, amount, balance, order_id, 0 FROM ledger WHERE kind = 1")]
     [InlineData("INSERT INTO orders SELECT NULL, member_id, order_id, 0, lines, subtotal, discount, NULL, 0, 0, NULL, NULL FROM orders LIMIT 1")]
     [InlineData("UPDATE orders SET discount = subtotal + 1")]
-    [InlineData("INSERT INTO outbox SELECT NULL, event_id, member_id, sequence + 1, type, order_id, body, 0, 0, NULL FROM outbox LIMIT 1")]
+    [InlineData("INSERT INTO outbox SELECT NULL, event_id, member_id, sequence + 1, type, order_id, body, 0 FROM outbox LIMIT 1")]
     [InlineData("INSERT INTO products VALUES (99, 'x', 'one', 1, 1)")]
     public async Task The_schema_refuses_what_must_never_happen(string sql)
     {
@@ -135,8 +135,8 @@ public sealed class SqliteStoreTests : StoreContract
     [InlineData("I5", "DELETE FROM ledger WHERE kind = 2")]
     [InlineData("I5", "UPDATE ledger SET amount = amount - 1 WHERE kind = 1")]
     [InlineData("I6", "UPDATE orders SET subtotal = subtotal + 1")]
-    [InlineData("I7", "DELETE FROM outbox WHERE type = 0")]
-    [InlineData("I7", "DELETE FROM outbox WHERE type = 1")]
+    [InlineData("I7", "DELETE FROM outbox_queue; DELETE FROM outbox WHERE type = 0")]
+    [InlineData("I7", "DELETE FROM outbox_queue; DELETE FROM outbox WHERE type = 1")]
     [InlineData("I7", "UPDATE outbox SET sequence = sequence + 1 WHERE type = 1")]
     [InlineData("I11", "UPDATE issued_coupons SET status = 0, order_id = NULL WHERE status = 1")]
     [InlineData("I11", "UPDATE orders SET status = 3, ended_at = 0 WHERE status = 0")]

@@ -265,7 +265,7 @@ internal sealed partial class SqliteStore
 
         if (rows.Outbox.Count > 0)
         {
-            SqliteStatement row = db["SELECT state FROM outbox WHERE event_id = ?1"];
+            SqliteStatement row = db["SELECT coalesce(q.state, 1) FROM outbox o LEFT JOIN outbox_queue q USING (position) WHERE o.event_id = ?1"];
             foreach (Guid eventId in rows.Outbox.Keys)
             {
                 if (row.Bind(1, eventId).Step())
@@ -448,23 +448,25 @@ internal sealed partial class SqliteStore
         foreach (OrderEvent orderEvent in rows.Events)
         {
             db["""
-                INSERT INTO outbox (event_id, member_id, sequence, type, order_id, body, state, created_at)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)
+                INSERT INTO outbox (event_id, member_id, sequence, type, order_id, body, created_at)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                 """]
                 .Bind(1, orderEvent.EventId).Bind(2, orderEvent.Order.MemberId).Bind(3, orderEvent.Sequence)
                 .Bind(4, (long)orderEvent.Type).Bind(5, orderEvent.Order.OrderId).BindBlob(6, OrderEventJson.Render(orderEvent, rows.Now))
                 .Bind(7, rows.Now).Run();
+            db["INSERT INTO outbox_queue (position, state) VALUES (last_insert_rowid(), 0)"].Run();
         }
 
         foreach (Delivery delivery in rows.Deliveries)
         {
-            db["UPDATE outbox SET state = 1, delivered_at = ?2 WHERE event_id = ?1"]
-                .Bind(1, delivery.EventId).Bind(2, delivery.DeliveredAt).Run();
+            db["DELETE FROM outbox_queue WHERE position = (SELECT position FROM outbox WHERE event_id = ?1)"]
+                .Bind(1, delivery.EventId).Run();
         }
 
         foreach (OutboxRow row in rows.Outbox.Written)
         {
-            db["UPDATE outbox SET state = ?2 WHERE event_id = ?1"].Bind(1, row.EventId).Bind(2, (long)row.Delivery).Run();
+            db["INSERT OR REPLACE INTO outbox_queue (position, state) SELECT position, ?2 FROM outbox WHERE event_id = ?1"]
+                .Bind(1, row.EventId).Bind(2, (long)row.Delivery).Run();
         }
     }
 

@@ -121,7 +121,10 @@ internal sealed partial class SqliteStore
 
     public ValueTask<List<PendingEvent>> PendingEventsAsync(int limit) =>
         ReadAsync(limit, static (db, limit) => All(
-            db["SELECT member_id, event_id, body FROM outbox WHERE state = 0 ORDER BY position LIMIT ?1"].Bind(1, limit),
+            db["""
+                SELECT o.member_id, o.event_id, o.body FROM outbox_queue q JOIN outbox o USING (position)
+                WHERE q.state = 0 ORDER BY q.position LIMIT ?1
+                """].Bind(1, limit),
             static row => new PendingEvent(row.Text(0), row.Guid(1), row.Bytes(2).ToArray())));
 
     public ValueTask<List<(long Position, OutboxEventView Event)>> EventsAsync(OutboxState? state, long? below, int limit) =>
@@ -129,7 +132,7 @@ internal sealed partial class SqliteStore
             EventsStatement(db, a.state).Bind(1, a.below ?? long.MaxValue).Bind(2, a.limit),
             static row => (row.Int64(0), new OutboxEventView(
                 row.Guid(1), (OrderEventType)row.Int64(2), row.Guid(3), row.Text(4), row.Int64(5), (OutboxState)row.Int64(6),
-                row.Time(7), row.TimeOrNull(8)))));
+                row.Time(7)))));
 
     public ValueTask<List<(Guid EventId, DateTimeOffset CreatedAt)>> EventIdsAsync(DateTimeOffset from, DateTimeOffset to, int limit) =>
         ReadAsync((from, to, limit), static (db, a) => All(
@@ -149,7 +152,7 @@ internal sealed partial class SqliteStore
         const string Page = "ORDER BY position DESC LIMIT ?2";
         const string Pending = "AND status = 0 AND pay_before > ?3";
         const string Expired = "AND (status = 2 OR (status = 0 AND pay_before <= ?3))";
-        const string Ended = "AND status IN (2, 3, 4) AND status = ?5";
+        const string Ended = "AND status >= 2 AND status = ?5";
         const string Member = "AND member_id = ?4";
 
         // ?3 is named in every text, because every caller binds it.
@@ -172,19 +175,20 @@ internal sealed partial class SqliteStore
 
     private static SqliteStatement EventsStatement(SqliteConnection db, OutboxState? state)
     {
-        const string Select =
-            "SELECT position, event_id, type, order_id, member_id, sequence, state, created_at, delivered_at FROM outbox WHERE position < ?1";
+        const string Columns = "o.position, o.event_id, o.type, o.order_id, o.member_id, o.sequence, coalesce(q.state, 1), o.created_at";
+        const string All = $"SELECT {Columns} FROM outbox o LEFT JOIN outbox_queue q USING (position) WHERE o.position < ?1";
+        const string Queued = $"SELECT {Columns} FROM outbox_queue q JOIN outbox o USING (position) WHERE q.position < ?1";
         const string Page = "ORDER BY position DESC LIMIT ?2";
         if (state is not { } one)
         {
-            return db[$"{Select} {Page}"];
+            return db[$"{All} {Page}"];
         }
 
         return one switch
         {
-            OutboxState.Pending => db[$"{Select} AND state = 0 {Page}"],
-            OutboxState.Delivered => db[$"{Select} AND state = 1 {Page}"],
-            OutboxState.Dead => db[$"{Select} AND state = 2 {Page}"],
+            OutboxState.Pending => db[$"{Queued} AND q.state = 0 {Page}"],
+            OutboxState.Delivered => db[$"{All} AND q.state IS NULL {Page}"],
+            OutboxState.Dead => db[$"{Queued} AND q.state = 2 {Page}"],
         };
     }
 

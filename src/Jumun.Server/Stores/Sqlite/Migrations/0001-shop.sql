@@ -1,13 +1,14 @@
 -- The whole shop in one file. Times are Unix milliseconds in UTC, money is whole won, UUIDs are 16 bytes in network order.
 -- Enumerations are the numbers of the enumerations in src/Jumun. What must never happen is a constraint here as well as
--- a decision there: a violation is a bug, and rolls its batch back.
+-- a decision there: a violation is a bug, and rolls its batch back. The constraints use no IN lists: SQLite would build a
+-- small table for each, at every write.
 
 CREATE TABLE products (
   product_id INTEGER PRIMARY KEY CHECK (product_id > 0),
   name       TEXT    NOT NULL,
   price      INTEGER NOT NULL CHECK (price >= 0),
   stock      INTEGER NOT NULL CHECK (stock >= 0),              -- pieces that can still be ordered
-  on_sale    INTEGER NOT NULL CHECK (on_sale IN (0, 1))
+  on_sale    INTEGER NOT NULL CHECK (on_sale BETWEEN 0 AND 1)
 ) STRICT;
 
 -- Pieces that came in or were taken out by an administrator: their sum is what was received.
@@ -22,7 +23,7 @@ CREATE TABLE stock_changes (
 CREATE TABLE coupons (
   coupon_id            INTEGER PRIMARY KEY CHECK (coupon_id > 0),
   name                 TEXT    NOT NULL,
-  discount_kind        INTEGER NOT NULL CHECK (discount_kind IN (0, 1)),   -- amount, percent
+  discount_kind        INTEGER NOT NULL CHECK (discount_kind BETWEEN 0 AND 1),   -- amount, percent
   discount_value       INTEGER NOT NULL CHECK (discount_value > 0),
   discount_maximum     INTEGER,
   minimum_order_amount INTEGER NOT NULL CHECK (minimum_order_amount >= 0),
@@ -37,7 +38,7 @@ CREATE TABLE issued_coupons (
   member_id TEXT    NOT NULL,
   coupon_id INTEGER NOT NULL REFERENCES coupons (coupon_id),
   number    INTEGER NOT NULL CHECK (number > 0),                           -- place in the line
-  status    INTEGER NOT NULL CHECK (status IN (0, 1, 2)),                  -- available, held, used
+  status    INTEGER NOT NULL CHECK (status BETWEEN 0 AND 2),                  -- available, held, used
   order_id  BLOB    CHECK ((order_id IS NULL) = (status = 0)),
   issued_at INTEGER NOT NULL,
   PRIMARY KEY (member_id, coupon_id)                                       -- one a member
@@ -54,7 +55,7 @@ CREATE TABLE wallets (
 CREATE TABLE ledger (
   member_id  TEXT    NOT NULL,
   entry      INTEGER NOT NULL CHECK (entry > 0),
-  kind       INTEGER NOT NULL CHECK (kind IN (0, 1, 2)),                   -- charge, payment, refund
+  kind       INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),                   -- charge, payment, refund
   amount     INTEGER NOT NULL,
   balance    INTEGER NOT NULL CHECK (balance >= 0),                        -- after this entry
   order_id   BLOB    CHECK ((order_id IS NULL) = (kind = 0)),
@@ -76,12 +77,12 @@ CREATE TABLE orders (
   coupon_id  INTEGER,
   created_at INTEGER NOT NULL,
   pay_before INTEGER NOT NULL,
-  paid_at    INTEGER CHECK ((paid_at IS NOT NULL) = (status IN (1, 4))),
-  ended_at   INTEGER CHECK ((ended_at IS NOT NULL) = (status IN (2, 3, 4)))
+  paid_at    INTEGER CHECK ((paid_at IS NOT NULL) = (status = 1 OR status = 4)),
+  ended_at   INTEGER CHECK ((ended_at IS NOT NULL) = (status >= 2))
 ) STRICT;
 CREATE UNIQUE INDEX orders_of_member ON orders (member_id, order_id);
 CREATE INDEX orders_pending ON orders (pay_before) WHERE status = 0;
-CREATE INDEX orders_ended ON orders (status) WHERE status IN (2, 3, 4);
+CREATE INDEX orders_ended ON orders (status) WHERE status >= 2;
 
 CREATE TABLE cart_lines (
   member_id  TEXT    NOT NULL,
@@ -99,22 +100,24 @@ CREATE TABLE sales (
   PRIMARY KEY (hour, product_id)
 ) STRICT, WITHOUT ROWID;
 
--- Events for the data platform. The body never changes once it is stored.
+-- Events for the data platform. A row never changes once it is stored; what is still to be delivered stands in the queue,
+-- so that a delivery deletes a small row instead of rewriting a large one.
 CREATE TABLE outbox (
-  position     INTEGER PRIMARY KEY,
-  event_id     BLOB    NOT NULL CHECK (length(event_id) = 16),
-  member_id    TEXT    NOT NULL,
-  sequence     INTEGER NOT NULL CHECK (sequence > 0),
-  type         INTEGER NOT NULL CHECK (type IN (0, 1)),                    -- completed, refunded
-  order_id     BLOB    NOT NULL,
-  body         BLOB    NOT NULL,
-  state        INTEGER NOT NULL CHECK (state IN (0, 1, 2)),                -- pending, delivered, dead
-  created_at   INTEGER NOT NULL,
-  delivered_at INTEGER
+  position   INTEGER PRIMARY KEY,
+  event_id   BLOB    NOT NULL CHECK (length(event_id) = 16),
+  member_id  TEXT    NOT NULL,
+  sequence   INTEGER NOT NULL CHECK (sequence > 0),
+  type       INTEGER NOT NULL CHECK (type BETWEEN 0 AND 1),                      -- completed, refunded
+  order_id   BLOB    NOT NULL,
+  body       BLOB    NOT NULL,
+  created_at INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX outbox_once_an_event ON outbox (event_id);
-CREATE INDEX outbox_pending ON outbox (state) WHERE state = 0;
-CREATE INDEX outbox_dead ON outbox (state) WHERE state = 2;
+
+CREATE TABLE outbox_queue (
+  position INTEGER PRIMARY KEY REFERENCES outbox (position),
+  state    INTEGER NOT NULL CHECK (state = 0 OR state = 2)                        -- pending, dead; delivered events are not here
+) STRICT;
 
 -- Answers to requests that came with an idempotency key.
 CREATE TABLE idempotency_keys (

@@ -1,0 +1,176 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Jumun.Tests.Http;
+
+/// <summary>Bearer tokens of an OpenID Connect issuer: a real one on a socket, with an RSA key.</summary>
+public sealed class AuthorityTests
+{
+    [Fact]
+    public async Task A_token_of_the_issuer_is_accepted_and_an_administrators_too()
+    {
+        await using Issuer issuer = await Issuer.StartAsync();
+        await using TestShop shop = await StartAsync(issuer);
+        (await As(shop, issuer.Token("alice")).GetAsync("/members/alice/points")).Is(200);
+        (await As(shop, issuer.Token("alice")).GetAsync("/members/bob/points")).IsProblem(403, "forbidden");
+        (await As(shop, issuer.Token("alice")).GetAsync("/admin/orders")).IsProblem(403, "forbidden");
+        (await As(shop, issuer.Token("root", role: "admin")).GetAsync("/admin/orders")).Is(200);
+    }
+
+    [Fact]
+    public async Task A_token_signed_with_a_shared_key_is_refused_whatever_the_key()
+    {
+        await using Issuer issuer = await Issuer.StartAsync();
+        await using TestShop shop = await StartAsync(issuer);
+        JsonObject claims = issuer.Claims("alice");
+        await IsRefusedAsync(shop, Jwt.Signed(claims));
+        await IsRefusedAsync(shop, Jwt.Signed(claims, key: issuer.PublicKeyPem));
+        await IsRefusedAsync(shop, Jwt.Signed(claims, "none"));
+        await IsRefusedAsync(shop, Jwt.Of("alice"));
+    }
+
+    [Fact]
+    public async Task A_token_of_another_RSA_key_is_refused_even_under_the_issuers_key_id()
+    {
+        await using Issuer issuer = await Issuer.StartAsync();
+        await using TestShop shop = await StartAsync(issuer);
+        using var foreign = RSA.Create(2048);
+        await IsRefusedAsync(shop, Jwt.Signed(issuer.Claims("alice"), foreign, issuer.KeyId));
+        await IsRefusedAsync(shop, Jwt.Signed(issuer.Claims("alice"), foreign, "foreign"));
+    }
+
+    [Fact]
+    public async Task A_token_with_another_issuer_audience_or_an_expiry_in_the_past_is_refused()
+    {
+        await using Issuer issuer = await Issuer.StartAsync();
+        await using TestShop shop = await StartAsync(issuer);
+        foreach ((string claim, JsonNode value) in new (string, JsonNode)[] { ("iss", "jumun"), ("aud", "another"), ("exp", 1_000_000_000) })
+        {
+            JsonObject claims = issuer.Claims("alice");
+            claims[claim] = value;
+            await IsRefusedAsync(shop, issuer.Sign(claims));
+        }
+    }
+
+    [Fact]
+    public async Task A_new_key_of_the_issuer_is_found_and_a_withdrawn_one_counts_no_more()
+    {
+        await using Issuer issuer = await Issuer.StartAsync();
+        await using TestShop shop = await StartAsync(issuer);
+        string before = issuer.Token("alice");
+        (await As(shop, before).GetAsync("/products")).Is(200);
+        issuer.Rotate();
+        string after = issuer.Token("alice");
+        await TestShop.UntilAsync(async () => (await As(shop, after).GetAsync("/products")).Status == 200);
+        await IsRefusedAsync(shop, before);
+    }
+
+    [Fact]
+    public async Task A_remembered_token_is_refused_after_its_expiry()
+    {
+        await using Issuer issuer = await Issuer.StartAsync();
+        await using TestShop shop = await StartAsync(issuer);
+        JsonObject claims = issuer.Claims("alice");
+        claims["exp"] = DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 600;
+        string token = issuer.Sign(claims);
+        (await As(shop, token).GetAsync("/products")).Is(200);
+        shop.Clock.Advance(TimeSpan.FromSeconds(631));
+        await IsRefusedAsync(shop, token);
+    }
+
+    [Fact]
+    public async Task Nobody_is_let_in_while_the_issuer_cannot_be_reached_and_open_routes_stay_open()
+    {
+        Issuer issuer = await Issuer.StartAsync();
+        string token = issuer.Token("alice");
+        await issuer.DisposeAsync();
+        await using TestShop shop = await StartAsync(issuer);
+        (await As(shop, token).GetAsync("/products")).IsProblem(401, "unauthenticated");
+        (await shop.AsNobody().GetAsync("/products/top")).Is(200);
+    }
+
+    private static Task<TestShop> StartAsync(Issuer issuer) => TestShop.StartAsync(new()
+    {
+        ["Jumun:Auth:SigningKey"] = "",
+        ["Jumun:Auth:Authority"] = issuer.Url,
+    });
+
+    private static TestCaller As(TestShop shop, string token) => new(shop, "alice", token);
+
+    private static async Task IsRefusedAsync(TestShop shop, string token) =>
+        (await As(shop, token).GetAsync("/products")).IsProblem(401, "unauthenticated");
+
+    /// <summary>An OpenID Connect issuer, as far as a shop needs one.</summary>
+    private sealed class Issuer : IAsyncDisposable
+    {
+        private readonly WebApplication app;
+        private RSA key = RSA.Create(2048);
+
+        private Issuer(WebApplication app) => this.app = app;
+
+        public string Url { get; private set; } = "";
+
+        public string KeyId { get; private set; } = "first";
+
+        public string PublicKeyPem => key.ExportSubjectPublicKeyInfoPem();
+
+        public static async Task<Issuer> StartAsync()
+        {
+            WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+            builder.WebHost.UseUrls("http://127.0.0.1:0");
+            builder.Logging.ClearProviders();
+            WebApplication app = builder.Build();
+            var issuer = new Issuer(app);
+            app.MapGet("/.well-known/openid-configuration", http => http.Response.WriteAsync(
+                $$"""{"issuer":"{{issuer.Url}}","jwks_uri":"{{issuer.Url}}/keys"}""", http.RequestAborted));
+            app.MapGet("/keys", http => http.Response.WriteAsync(issuer.Keys(), http.RequestAborted));
+            await app.StartAsync();
+            issuer.Url = app.Urls.Single();
+            return issuer;
+        }
+
+        public void Rotate()
+        {
+            key = RSA.Create(2048);
+            KeyId = "second";
+        }
+
+        public JsonObject Claims(string member)
+        {
+            JsonObject claims = Jwt.Claims(member);
+            claims["iss"] = Url;
+            return claims;
+        }
+
+        public string Token(string member, string? role = null)
+        {
+            JsonObject claims = Claims(member);
+            claims["role"] = role;
+            return Sign(claims);
+        }
+
+        public string Sign(JsonObject claims) => Jwt.Signed(claims, key, KeyId);
+
+        public async ValueTask DisposeAsync()
+        {
+            await app.DisposeAsync();
+            key.Dispose();
+        }
+
+        private string Keys()
+        {
+            RSAParameters parameters = key.ExportParameters(includePrivateParameters: false);
+            var keys = new StringBuilder();
+            keys.Append("{\"keys\":[{\"kty\":\"RSA\",\"use\":\"sig\",\"alg\":\"RS256\",\"kid\":\"").Append(KeyId);
+            keys.Append("\",\"n\":\"").Append(Base64Url.EncodeToString(parameters.Modulus));
+            keys.Append("\",\"e\":\"").Append(Base64Url.EncodeToString(parameters.Exponent)).Append("\"}]}");
+            return keys.ToString();
+        }
+    }
+}

@@ -1,0 +1,52 @@
+namespace Jumun.Tests.Http;
+
+/// <summary>Rate limits, which are off unless they are set.</summary>
+public sealed class RateLimitTests
+{
+    private static readonly Dictionary<string, string?> OneASecond = new()
+    {
+        ["Jumun:RateLimit:PermitsPerSecond"] = "1",
+        ["Jumun:RateLimit:Burst"] = "3",
+    };
+
+    [Fact]
+    public async Task A_member_above_its_burst_is_rate_limited_with_Retry_After_and_nothing_is_done()
+    {
+        await using TestShop shop = await TestShop.StartAsync(OneASecond);
+        TestCaller member = shop.Somebody();
+        TestAnswer[] answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(
+            _ => member.PostAsync($"/members/{member.Member}/points/charge", """{"amount":1}""")));
+        Assert.InRange(answers.Count(answer => answer.Status == 200), 3, 10);
+        TestAnswer[] refused = [.. answers.Where(answer => answer.Status != 200)];
+        Assert.All(refused, answer => answer.IsProblem(429, "rate_limited"));
+        Assert.All(refused, answer => Assert.True(answer.Headers.RetryAfter!.Delta >= TimeSpan.FromSeconds(1)));
+        TestAnswer? balance = null;
+        await TestShop.UntilAsync(async () =>
+            (balance = await member.GetAsync($"/members/{member.Member}/points")).Status == 200);
+        Assert.Equal(answers.Count(answer => answer.Status == 200), balance!.Number("balance"));
+    }
+
+    [Fact]
+    public async Task Members_have_limits_of_their_own_and_what_needs_no_token_has_none()
+    {
+        await using TestShop shop = await TestShop.StartAsync(OneASecond);
+        TestCaller busy = shop.Somebody();
+        await TestShop.UntilAsync(async () => (await busy.GetAsync("/products")).Status == 429);
+        (await shop.Somebody().GetAsync("/products")).Is(200);
+        for (int i = 0; i < 10; i++)
+        {
+            (await shop.AsNobody().GetAsync("/products/top")).Is(200);
+            (await shop.AsNobody().GetAsync("/health/ready")).Is(200);
+            (await shop.AsNobody().GetAsync("/products")).IsProblem(401, "unauthenticated");
+        }
+    }
+
+    [Fact]
+    public async Task Without_settings_nobody_is_limited()
+    {
+        await using TestShop shop = await TestShop.StartAsync();
+        TestCaller member = shop.Somebody();
+        TestAnswer[] answers = await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => member.GetAsync("/products")));
+        Assert.All(answers, answer => answer.Is(200));
+    }
+}

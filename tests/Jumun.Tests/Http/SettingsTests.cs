@@ -1,0 +1,109 @@
+using Jumun.Server;
+using Jumun.Server.Verbs;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Hosting;
+
+namespace Jumun.Tests.Http;
+
+/// <summary>Settings that make no sense stop the start, and the message names them.</summary>
+public sealed class SettingsTests
+{
+    [Fact]
+    public async Task Production_without_a_key_refuses_to_start()
+    {
+        SetupException refused = await Assert.ThrowsAsync<SetupException>(() => StartAsync(new() { ["Jumun:Auth:SigningKey"] = "" }));
+        Assert.NotEmpty(refused.Message);
+        Assert.Contains("Jumun__Auth__SigningKey", Refused([], Environments.Production).Message, StringComparison.Ordinal);
+        Assert.Contains("Jumun__Auth__Authority", Refused([], Environments.Production).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Development_without_a_key_makes_one_beside_its_data_file_and_keeps_it()
+    {
+        using var folder = new TestFolder();
+        var settings = new Dictionary<string, string?>
+        {
+            ["ConnectionStrings:Jumun"] = $"Data Source={Path.Combine(folder.FullName, "jumun.db")}",
+        };
+        string first = Read(settings, Environments.Development).Auth.SigningKey!;
+        Assert.True(first.Length >= 32);
+        Assert.Equal(first, Read(settings, Environments.Development).Auth.SigningKey);
+        Assert.Single(Directory.GetFiles(folder.FullName));
+    }
+
+    [Theory]
+    [InlineData("Jumun:Auth:SigningKey", "only-thirty-one-bytes-in-thekey", "Jumun__Auth__SigningKey")]
+    [InlineData("Jumun:Auth:Authority", "https://issuer.example", "Jumun__Auth__Authority")]
+    [InlineData("Jumun:Store", "mongo", "Jumun__Store")]
+    [InlineData("Jumun:DataPlatform:Sink", "kafka", "Jumun__DataPlatform__Sink")]
+    [InlineData("Jumun:Orders:PaymentWindow", "soon", "Jumun__Orders__PaymentWindow")]
+    [InlineData("Jumun:Orders:PaymentWindow", "00:00:00", "Jumun__Orders__PaymentWindow")]
+    [InlineData("Jumun:Orders:PaymentWindow", "-00:10:00", "Jumun__Orders__PaymentWindow")]
+    [InlineData("Jumun:Orders:RefundWindow", "400.00:00:00", "Jumun__Orders__RefundWindow")]
+    [InlineData("Jumun:RateLimit:PermitsPerSecond", "0", "Jumun__RateLimit__PermitsPerSecond")]
+    [InlineData("Jumun:RateLimit:Burst", "many", "Jumun__RateLimit__Burst")]
+    public async Task A_setting_that_makes_no_sense_refuses_to_start_and_is_named(string name, string value, string named)
+    {
+        SetupException refused = await Assert.ThrowsAsync<SetupException>(() => StartAsync(new() { [name] = value }));
+        Assert.Contains(named, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_message_about_a_key_does_not_show_it()
+    {
+        SetupException refused = await Assert.ThrowsAsync<SetupException>(() => StartAsync(new() { ["Jumun:Auth:SigningKey"] = "secret" }));
+        Assert.DoesNotContain("secret", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_key_of_32_bytes_is_long_enough_and_bytes_are_counted_not_characters()
+    {
+        foreach (string key in new[] { new string('k', 32), "열쇠열쇠열쇠열쇠열쇠열" })
+        {
+            await using TestShop shop = await TestShop.StartAsync(new() { ["Jumun:Auth:SigningKey"] = key });
+            (await new TestCaller(shop, "alice", Jwt.Signed(Jwt.Claims("alice"), key: key)).GetAsync("/products")).Is(200);
+        }
+    }
+
+    [Fact]
+    public void An_authority_must_be_an_https_address()
+    {
+        foreach (string authority in new[] { "http://issuer.example", "issuer", "ftp://issuer.example" })
+        {
+            Assert.Contains("Authority", Refused(new() { ["Jumun:Auth:Authority"] = authority }, Environments.Production).Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(
+            "https://issuer.example",
+            Read(new() { ["Jumun:Auth:Authority"] = "https://issuer.example" }, Environments.Production).Auth.Authority);
+    }
+
+    [Fact]
+    public void The_defaults_are_those_of_the_contract()
+    {
+        Settings settings = Read(new() { ["Jumun:Auth:SigningKey"] = TestShop.SigningKey }, Environments.Production);
+        Assert.Equal(TimeSpan.FromMinutes(10), settings.PaymentWindow);
+        Assert.Equal(TimeSpan.FromDays(7), settings.RefundWindow);
+        Assert.Equal("jumun", settings.Auth.Issuer);
+        Assert.Equal("jumun", settings.Auth.Audience);
+        Assert.Null(settings.RateLimit);
+        Assert.Equal("http://localhost:5080", Settings.DefaultUrl);
+    }
+
+    private static async Task StartAsync(Dictionary<string, string?> settings)
+    {
+        await using TestShop shop = await TestShop.StartAsync(settings);
+    }
+
+    private static SetupException Refused(Dictionary<string, string?> settings, string environment) =>
+        Assert.Throws<SetupException>(() => Read(settings, environment));
+
+    private static Settings Read(Dictionary<string, string?> settings, string environment)
+    {
+        WebApplicationBuilder builder = Surroundings.Builder();
+        builder.Environment.EnvironmentName = environment;
+        builder.Configuration.AddInMemoryCollection(settings);
+        return Surroundings.SettingsWithKey(builder);
+    }
+}
