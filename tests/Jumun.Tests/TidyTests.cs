@@ -21,7 +21,7 @@ public sealed partial class TidyTests
         new("long line", @"\.cs$", "^.{161,}", "break it: a line has 160 characters at most"),
         new("tab", @"\.cs$", @"\t", "four spaces, or \\t in a string"),
         new("blocked thread", @"^src/.*\.cs$", @"\bThread\.Sleep\b", "await Task.Delay with the server's TimeProvider"),
-        new("blocked task", @"^(src|tests)/.*\.cs$", @"Async\(.*\)\.Result\b|\.GetAwaiter\(\)\.GetResult\(\)|\.Wait\(\)", "await it"),
+        new("blocked task", @"^(src|tests)/.*\.cs$", @"Async\(.*\)\.(Result\b|Wait\(\))|\.GetAwaiter\(\)\.GetResult\(\)", "await it"),
         new("own clock", @"^src/.*\.cs$", @"\bDateTime(Offset)?\.(UtcNow|Now|Today)\b", "TimeProvider.GetUtcNow(), so that tests can move the clock"),
         new("random id", @"^src/.*\.cs$", @"\bGuid\.(NewGuid|CreateVersion7)\(\)", "OrderIds.Next(), so that ids sort by time"),
         new("note to self", "^(src|tests)/", $@"\b({"TO"}DO|{"FIX"}ME|{"HA"}CK|{"XX"}X)\b", "do it now, or leave it out"),

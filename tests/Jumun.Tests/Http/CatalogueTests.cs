@@ -52,7 +52,9 @@ public sealed class CatalogueTests(ShopFixture fixture) : IClassFixture<ShopFixt
         TestCaller admin = shop.Administrator();
         long product = await admin.CreateProductAsync("cup", 700, 4);
         string path = $"/admin/products/{product}";
-        Assert.Equal($$"""{"productId":{{product}},"name":"mug","price":700,"stock":4,"onSale":true}""", (await admin.PatchAsync(path, """{"name":"mug"}""")).Is(200).Text);
+        Assert.Equal(
+            $$"""{"productId":{{product}},"name":"mug","price":700,"stock":4,"onSale":true}""",
+            (await admin.PatchAsync(path, """{"name":"mug"}""")).Is(200).Text);
         Assert.Equal(800, (await admin.PatchAsync(path, """{"price":800,"name":null}""")).Is(200).Number("price"));
         Assert.False((bool)(await admin.PatchAsync(path, """{"onSale":false}""")).Is(200)["onSale"]!);
         TestAnswer same = (await admin.PatchAsync(path, "{}")).Is(200);
@@ -263,7 +265,8 @@ public sealed class CatalogueTests(ShopFixture fixture) : IClassFixture<ShopFixt
         await using TestShop second = await TestShop.StartAsync(folder: folder.FullName);
         TestAnswer audit = (await second.Administrator().GetAsync("/admin/audit")).Is(200);
         Assert.Contains(audit["invariants"]!.AsArray(), invariant =>
-            (string)invariant!["id"]! == "I1" && !(bool)invariant["holds"]! && invariant["offenders"]!.ToJsonString().Contains("alice", StringComparison.Ordinal));
+            (string)invariant!["id"]! == "I1" && !(bool)invariant["holds"]!
+            && invariant["offenders"]!.ToJsonString().Contains("alice", StringComparison.Ordinal));
     }
 
     private static Task<TestAnswer> ChangeAsync(TestCaller admin, long product, long change) =>

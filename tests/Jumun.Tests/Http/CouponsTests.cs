@@ -104,7 +104,9 @@ public sealed class CouponsTests(ShopFixture fixture) : IClassFixture<ShopFixtur
     {
         long coupon = await shop.Administrator().CreateCouponAsync(quantity: 10);
         TestAnswer[] answers = await Task.WhenAll(Enumerable.Range(0, 40).Select(_ => shop.Somebody().PostAsync($"/coupons/{coupon}")));
-        Assert.Equal(Enumerable.Range(1, 10).Select(number => (long)number), answers.Where(answer => answer.Status == 201).Select(answer => answer.Number("number")).Order());
+        Assert.Equal(
+            Enumerable.Range(1, 10).Select(number => (long)number),
+            answers.Where(answer => answer.Status == 201).Select(answer => answer.Number("number")).Order());
         Assert.All(answers.Where(answer => answer.Status != 201), answer => answer.IsProblem(409, "coupon_sold_out"));
     }
 

@@ -62,7 +62,8 @@ public sealed class OpenApiTests(ShopFixture fixture) : IClassFixture<ShopFixtur
         string committed = File.Exists(path) ? await File.ReadAllTextAsync(path, TestContext.Current.CancellationToken) : "";
         Assert.True(
             committed == now,
-            $"The API is not the committed one, from here on: {Difference(committed, now)}\nIf that is meant, run the tests with {Renew}=1 and commit Http/openapi.json.");
+            $"The API is not the committed one, from here on: {Difference(committed, now)}\n"
+            + $"If that is meant, run the tests with {Renew}=1 and commit Http/openapi.json.");
     }
 
     [Fact]
