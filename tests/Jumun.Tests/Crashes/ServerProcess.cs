@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 
 namespace Jumun.Tests.Crashes;
 
@@ -16,9 +17,7 @@ internal sealed class ServerProcess : IDisposable
     {
         this.folder = folder;
         this.settings = settings ?? [];
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        Port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        Port = FreePort();
     }
 
     public int Port { get; }
@@ -32,13 +31,20 @@ internal sealed class ServerProcess : IDisposable
         process = Start("serve");
 
         // A pipe that nobody reads would fill.
+        var errors = new StringBuilder();
+        process.ErrorDataReceived += (_, line) => errors.AppendLine(line.Data);
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
         using var http = new HttpClient { BaseAddress = Address, Timeout = TimeSpan.FromSeconds(2) };
         await TestShop.UntilAsync(
             async () =>
             {
-                Assert.False(process.HasExited, "The server stopped at its start.");
+                if (process.HasExited)
+                {
+                    await process.WaitForExitAsync(cancellation);
+                    Assert.Fail($"The server stopped at its start with exit code {process.ExitCode}: {errors}");
+                }
+
                 try
                 {
                     return (await http.GetAsync("/health/ready", cancellation)).IsSuccessStatusCode;
@@ -88,6 +94,28 @@ internal sealed class ServerProcess : IDisposable
     {
         process?.Kill();
         process?.Dispose();
+    }
+
+    /// <summary>
+    /// A port that stays free while the server is down. Not one that the system picks: those are also the ports of
+    /// connections that go out, and another test's connection could hold it when the server comes back.
+    /// </summary>
+    private static int FreePort()
+    {
+        while (true)
+        {
+            int port = Random.Shared.Next(20_000, 32_000);
+            try
+            {
+                using var listener = new TcpListener(IPAddress.Loopback, port);
+                listener.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Taken: try another.
+            }
+        }
     }
 
     private Process Start(params string[] verb)
