@@ -41,6 +41,8 @@ internal sealed class ShopHost : IAsyncDisposable
 
             // From here on the container owns the store: it ends after the executor, which ends after the server.
             var shop = app.Services.GetRequiredService<Shop>();
+            app.Services.GetRequiredService<Metrics>();
+            app.Services.GetRequiredService<Telemetry>();
             Map(app, shop);
             await app.StartAsync().ConfigureAwait(false);
             return new ShopHost(app, shop);
@@ -88,6 +90,8 @@ internal sealed class ShopHost : IAsyncDisposable
         services.AddSingleton<OrderIds>();
         services.AddSingleton<Shop>();
         services.AddSingleton<Auth>();
+        services.AddSingleton<Metrics>();
+        services.AddSingleton<Telemetry>();
         services.AddHostedService<Relay>();
         services.AddHostedService<ExpirySweep>();
         services.AddHostedService<KeySweep>();
