@@ -44,7 +44,8 @@ internal sealed class Telemetry : IDisposable
 
         // Spans of requests carry their route, method and status, as the standard's conventions name them.
         AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", false);
-        ResourceBuilder resource = ResourceBuilder.CreateDefault().AddService("jumun", serviceVersion: typeof(Telemetry).Assembly.GetName().Version?.ToString(3));
+        ResourceBuilder resource = ResourceBuilder.CreateDefault()
+            .AddService("jumun", serviceVersion: typeof(Telemetry).Assembly.GetName().Version?.ToString(3));
         meters = Sdk.CreateMeterProviderBuilder()
             .SetResourceBuilder(resource)
             .AddMeter(Metrics.MeterName, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime")

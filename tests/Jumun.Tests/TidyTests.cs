@@ -94,7 +94,7 @@ public sealed partial class TidyTests
     [Fact]
     public void Every_setting_in_the_readme_is_read()
     {
-        string code = Read("src/Jumun.Server/Settings.cs") + Read("src/Jumun.Server/Verbs/Surroundings.cs");
+        string code = string.Concat(FilesLike(@"^src/Jumun\.Server/(Settings|Telemetry|Verbs/Surroundings)\.cs$").Select(Read));
         string[] settings = [.. Setting().Matches(Read("README.md")).Select(setting => setting.Groups["name"].Value).Distinct()];
 
         Assert.Contains("SigningKey", settings);
@@ -233,7 +233,7 @@ public sealed partial class TidyTests
     [GeneratedRegex(@"(?m)^(#+(?= )|```\w*)")]
     private static partial Regex Outline();
 
-    [GeneratedRegex(@"`(ASPNETCORE_|(\w+|…)__(\w+__)*)(?<name>[A-Za-z]+)`")]
+    [GeneratedRegex(@"`(ASPNETCORE_|(\w+|…)__(\w+__)*)(?<name>[A-Za-z]+)`|`(?<name>OTEL_[A-Z_]+)`")]
     private static partial Regex Setting();
 
     [GeneratedRegex(
