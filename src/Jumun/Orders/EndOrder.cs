@@ -52,9 +52,9 @@ public sealed record CancelOrder(string MemberId, Guid OrderId, bool ByAdministr
 
         // Must succeed from here on.
         order.End(rows, OrderStatus.Refunded);
+        rows.Events.Add(OrderEvent.Refunded(order, wallet.NextEvent()));
         wallet.Post(rows, LedgerKind.Refund, order.Total, order.OrderId);
         SalesHours.Subtract(rows, order);
-        rows.Events.Add(OrderEvent.Refunded(order, wallet.NextEvent()));
         return order.View(rows.Now);
     }
 }

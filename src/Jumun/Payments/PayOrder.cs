@@ -104,9 +104,9 @@ public sealed record PayOrder(string MemberId, Guid OrderId) : Command
         // Must succeed from here on.
         Wallet wallet = rows.WalletOf(MemberId);
         order.Complete(rows);
+        rows.Events.Add(OrderEvent.Completed(order, wallet.NextEvent()));
         wallet.Post(rows, LedgerKind.Payment, -order.Total, order.OrderId);
         SalesHours.Add(rows, order);
-        rows.Events.Add(OrderEvent.Completed(order, wallet.NextEvent()));
         return new PaymentCompleted(
             Ids.PaymentOf(OrderId), OrderId, PaymentStatus.Completed, order.Total, wallet.Balance, rows.Now);
     }

@@ -40,10 +40,11 @@ public sealed class Wallet(string memberId, long balance, long entries, long eve
         Entries += 1;
         Change();
         var entry = new LedgerEntry(Entries, kind, amount, Balance, orderId, rows.Now);
-        rows.Ledger.Add(new NewLedgerEntry(MemberId, entry));
+        rows.Ledger.Add(new NewLedgerEntry(MemberId, entry, Events));
         return entry;
     }
 
+    /// <summary>Numbers an event. The entry of the same command is posted after it, and records it.</summary>
     internal long NextEvent()
     {
         Events += 1;
@@ -64,7 +65,8 @@ public sealed record LedgerEntry(long EntryId, LedgerKind Kind, long Amount, lon
 /// <summary>A ledger entry to be written.</summary>
 /// <param name="MemberId">Whose ledger.</param>
 /// <param name="Entry">The entry.</param>
-public readonly record struct NewLedgerEntry(string MemberId, LedgerEntry Entry);
+/// <param name="Events">The number of the member's last event: with its last entry a ledger tells all that a wallet holds.</param>
+public readonly record struct NewLedgerEntry(string MemberId, LedgerEntry Entry, long Events);
 
 /// <summary>A member's balance.</summary>
 /// <param name="MemberId">The member.</param>

@@ -47,7 +47,7 @@ public sealed class CancelOrderTests
 
         OrderView answer = batch.Answer<OrderView>(0);
         Assert.Equal((OrderStatus.Refunded, 2_700L, Scene.Noon, now), (answer.Status, answer.Total, answer.PaidAt, answer.EndedAt));
-        Assert.Equal([new NewLedgerEntry("alice", new LedgerEntry(3, LedgerKind.Refund, 2_700, 2_705, Id, now))], scene.Ledger);
+        Assert.Equal([new NewLedgerEntry("alice", new LedgerEntry(3, LedgerKind.Refund, 2_700, 2_705, Id, now), 2)], scene.Ledger);
         Assert.Equal((2_705L, 3L, 2L), (scene.Wallets["alice"].Balance, scene.Wallets["alice"].Entries, scene.Wallets["alice"].Events));
         Assert.Equal((2L, 10L), (scene.Products[1].Stock, scene.Products[2].Stock));
         Assert.Equal((IssuedCouponStatus.Available, null), (scene.IssuedCoupons[("alice", 7)].Status, scene.IssuedCoupons[("alice", 7)].OrderId));
@@ -175,7 +175,7 @@ public sealed class CancelOrderTests
 
         scene.Done<OrderView>(Cancel);
 
-        Assert.Equal([new NewLedgerEntry("alice", new LedgerEntry(2, LedgerKind.Refund, 0, 70, Id, Scene.Noon))], scene.Ledger);
+        Assert.Equal([new NewLedgerEntry("alice", new LedgerEntry(2, LedgerKind.Refund, 0, 70, Id, Scene.Noon), 1)], scene.Ledger);
     }
 
     [Theory]

@@ -24,7 +24,7 @@ public sealed class PayOrderTests
 
         Assert.Equal(
             new PaymentCompleted(Ids.PaymentOf(Id), Id, PaymentStatus.Completed, 2_700, 2_300, now), batch.Answer<PaymentCompleted>(0));
-        Assert.Equal([new NewLedgerEntry("alice", new LedgerEntry(4, LedgerKind.Payment, -2_700, 2_300, Id, now))], scene.Ledger);
+        Assert.Equal([new NewLedgerEntry("alice", new LedgerEntry(4, LedgerKind.Payment, -2_700, 2_300, Id, now), 9)], scene.Ledger);
         Assert.Equal((2_300L, 4L, 9L), (scene.Wallets["alice"].Balance, scene.Wallets["alice"].Entries, scene.Wallets["alice"].Events));
         Order order = scene.Orders[("alice", Id)];
         Assert.Equal((OrderStatus.Completed, now, null), (order.Status, order.PaidAt, order.EndedAt));

@@ -251,7 +251,7 @@ public sealed class PlaceOrderTests
 
         Assert.Equal((0L, 0L), (payment.Amount, payment.Balance));
         Assert.Equal(
-            [new NewLedgerEntry("alice", new LedgerEntry(1, LedgerKind.Payment, 0, 0, order.OrderId, Scene.Noon))], scene.Ledger);
+            [new NewLedgerEntry("alice", new LedgerEntry(1, LedgerKind.Payment, 0, 0, order.OrderId, Scene.Noon), 1)], scene.Ledger);
     }
 
     [Theory]

@@ -12,7 +12,7 @@ public sealed class ChargePointsTests
         PointsCharged answer = scene.Done<PointsCharged>(new ChargePoints("alice", 500));
 
         Assert.Equal(new PointsCharged("alice", 500, new LedgerEntry(1, LedgerKind.Charge, 500, 500, null, Scene.Noon)), answer);
-        Assert.Equal([new NewLedgerEntry("alice", answer.Entry)], scene.Ledger);
+        Assert.Equal([new NewLedgerEntry("alice", answer.Entry, 0)], scene.Ledger);
         Assert.Equal((500L, 1L, 0L), (scene.Wallets["alice"].Balance, scene.Wallets["alice"].Entries, scene.Wallets["alice"].Events));
     }
 

@@ -261,7 +261,7 @@ public sealed class CatalogueTests(ShopFixture fixture) : IClassFixture<ShopFixt
             await first.Member("alice").ChargeAsync(100);
         }
 
-        folder.Execute("UPDATE wallets SET balance = 101");
+        folder.Execute("UPDATE ledger SET balance = 101");
         await using TestShop second = await TestShop.StartAsync(folder: folder.FullName);
         TestAnswer audit = (await second.Administrator().GetAsync("/admin/audit")).Is(200);
         Assert.Contains(audit["invariants"]!.AsArray(), invariant =>

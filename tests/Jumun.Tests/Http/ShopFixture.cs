@@ -28,9 +28,7 @@ internal sealed class TestFolder : IDisposable
     /// <summary>Gives a member a balance that no client could charge in a test's time.</summary>
     public void SetBalance(string member, long balance) => Execute(
         $"""
-        DELETE FROM wallets WHERE member_id = '{member}';
-        INSERT INTO wallets (member_id, balance, entries, events) VALUES ('{member}', {balance}, 100, 100);
-        INSERT INTO ledger (member_id, entry, kind, amount, balance, created_at) VALUES ('{member}', 100, 0, {balance}, {balance}, 0);
+        INSERT INTO ledger (member_id, entry, kind, amount, balance, events, created_at) VALUES ('{member}', 100, 0, {balance}, {balance}, 100, 0);
         """);
 
     public void Dispose() => Directory.Delete(FullName, recursive: true);

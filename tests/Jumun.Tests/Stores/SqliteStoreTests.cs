@@ -35,15 +35,15 @@ public sealed class SqliteStoreTests : StoreContract
         await ChargeAsync("m", 5);
         using (SqliteConnection beside = SqliteStore.OpenReadOnly(DatabasePath))
         {
-            Assert.Equal("5", beside.Scalar("SELECT balance FROM wallets"));
-            Assert.Throws<SqliteException>(() => beside.Execute("DELETE FROM wallets"));
+            Assert.Equal("5", beside.Scalar("SELECT balance FROM ledger"));
+            Assert.Throws<SqliteException>(() => beside.Execute("DELETE FROM ledger"));
         }
 
         await Executor.DisposeAsync();
         await Store.DisposeAsync();
         using (SqliteConnection after = SqliteStore.OpenReadOnly(DatabasePath))
         {
-            Assert.Equal("5", after.Scalar("SELECT balance FROM wallets"));
+            Assert.Equal("5", after.Scalar("SELECT balance FROM ledger"));
         }
 
         await InitializeAsync();
@@ -105,8 +105,8 @@ public sealed class SqliteStoreTests : StoreContract
     [InlineData("UPDATE coupons SET issued = quantity + 1")]
     [InlineData("INSERT INTO issued_coupons SELECT member_id, coupon_id, 99, 0, NULL, 0 FROM issued_coupons LIMIT 1")]
     [InlineData("INSERT INTO issued_coupons SELECT 'other', coupon_id, number, 0, NULL, 0 FROM issued_coupons LIMIT 1")]
-    [InlineData("UPDATE wallets SET balance = -1")]
-    [InlineData("UPDATE wallets SET balance = 9007199254740992")]
+    [InlineData("UPDATE ledger SET balance = -1")]
+    [InlineData("UPDATE ledger SET balance = 9007199254740992")]
     [InlineData("INSERT INTO ledger SELECT member_id, entry + 100, kind, amount, balance, order_id, 0 FROM ledger WHERE kind = 1")]
     [InlineData("INSERT INTO orders SELECT NULL, member_id, order_id, 0, lines, subtotal, discount, NULL, 0, 0, NULL, NULL FROM orders LIMIT 1")]
     [InlineData("UPDATE orders SET discount = subtotal + 1")]
@@ -121,10 +121,10 @@ public sealed class SqliteStoreTests : StoreContract
 
     /// <summary>The audit is only worth what it catches: each invariant is broken by hand, and must be named.</summary>
     [Theory]
-    [InlineData("I1", "UPDATE wallets SET balance = balance + 1 WHERE member_id = 'm'")]
-    [InlineData("I1", "DELETE FROM wallets WHERE member_id = 'm'")]
+    [InlineData("I1", "UPDATE ledger SET balance = balance + 1 WHERE member_id = 'm' AND entry = 2")]
+    [InlineData("I1", "DELETE FROM ledger WHERE member_id = 'm' AND entry = 1")]
     [InlineData("I2", "UPDATE ledger SET balance = balance + 1 WHERE entry = 1 AND member_id = 'm'")]
-    [InlineData("I2", "UPDATE wallets SET entries = entries + 1 WHERE member_id = 'm'")]
+    [InlineData("I2", "UPDATE ledger SET entry = entry + 1 WHERE member_id = 'm' AND entry = 2")]
     [InlineData("I3", "UPDATE products SET stock = stock + 1")]
     [InlineData("I3", "UPDATE stock_changes SET change = change - 1")]
     [InlineData("I4", "UPDATE coupons SET issued = issued + 1")]
@@ -138,6 +138,7 @@ public sealed class SqliteStoreTests : StoreContract
     [InlineData("I7", "DELETE FROM outbox_queue; DELETE FROM outbox WHERE type = 0")]
     [InlineData("I7", "DELETE FROM outbox_queue; DELETE FROM outbox WHERE type = 1")]
     [InlineData("I7", "UPDATE outbox SET sequence = sequence + 1 WHERE type = 1")]
+    [InlineData("I7", "UPDATE ledger SET events = events + 1 WHERE kind = 2")]
     [InlineData("I11", "UPDATE issued_coupons SET status = 0, order_id = NULL WHERE status = 1")]
     [InlineData("I11", "UPDATE orders SET status = 3, ended_at = 0 WHERE status = 0")]
     [InlineData("I11", "UPDATE sales SET quantity = quantity + 1")]

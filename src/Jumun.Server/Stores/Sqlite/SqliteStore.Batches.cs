@@ -236,7 +236,7 @@ internal sealed partial class SqliteStore
 
         if (rows.Wallets.Count > 0)
         {
-            SqliteStatement row = db["SELECT balance, entries, events FROM wallets WHERE member_id = ?1"];
+            SqliteStatement row = db["SELECT balance, entry, events FROM ledger WHERE member_id = ?1 ORDER BY entry DESC LIMIT 1"];
             foreach (string memberId in rows.Wallets.Keys)
             {
                 if (row.Bind(1, memberId).Step())
@@ -301,7 +301,7 @@ internal sealed partial class SqliteStore
         db["UPDATE last_batch SET batch_id = ?1"].Bind(1, batch.BatchId).Run();
         WriteCatalogue(db, rows);
         WriteIssuedCoupons(db, rows);
-        WriteWallets(db, rows);
+        WriteLedger(db, rows);
         WriteOrders(db, rows);
         WriteCarts(db, rows);
         WriteSales(db, rows);
@@ -365,21 +365,14 @@ internal sealed partial class SqliteStore
         }
     }
 
-    private static void WriteWallets(SqliteConnection db, WorkingSet rows)
+    private static void WriteLedger(SqliteConnection db, WorkingSet rows)
     {
-        foreach (Wallet wallet in rows.Wallets.Written)
+        // A wallet is not written: it is the last of these.
+        foreach ((string memberId, LedgerEntry entry, long events) in rows.Ledger)
         {
-            (wallet.State == RowState.Added
-                    ? db["INSERT INTO wallets (member_id, balance, entries, events) VALUES (?1, ?2, ?3, ?4)"]
-                    : db["UPDATE wallets SET balance = ?2, entries = ?3, events = ?4 WHERE member_id = ?1"])
-                .Bind(1, wallet.MemberId).Bind(2, wallet.Balance).Bind(3, wallet.Entries).Bind(4, wallet.Events).Run();
-        }
-
-        foreach ((string memberId, LedgerEntry entry) in rows.Ledger)
-        {
-            db["INSERT INTO ledger (member_id, entry, kind, amount, balance, order_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"]
+            db["INSERT INTO ledger (member_id, entry, kind, amount, balance, events, order_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"]
                 .Bind(1, memberId).Bind(2, entry.EntryId).Bind(3, (long)entry.Kind).Bind(4, entry.Amount).Bind(5, entry.Balance)
-                .Bind(6, entry.OrderId).Bind(7, entry.CreatedAt).Run();
+                .Bind(6, events).Bind(7, entry.OrderId).Bind(8, entry.CreatedAt).Run();
         }
     }
 

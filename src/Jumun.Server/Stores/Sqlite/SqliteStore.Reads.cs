@@ -14,7 +14,7 @@ internal sealed partial class SqliteStore
 {
     public ValueTask<PointsView> PointsAsync(string memberId) => ReadAsync(memberId, static (db, memberId) =>
     {
-        SqliteStatement row = db["SELECT balance FROM wallets WHERE member_id = ?1"].Bind(1, memberId);
+        SqliteStatement row = db["SELECT balance FROM ledger WHERE member_id = ?1 ORDER BY entry DESC LIMIT 1"].Bind(1, memberId);
         return new PointsView(memberId, First(row, static row => row.Int64(0)));
     });
 

@@ -45,19 +45,14 @@ CREATE TABLE issued_coupons (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX issued_coupons_in_line ON issued_coupons (coupon_id, number);
 
-CREATE TABLE wallets (
-  member_id TEXT    PRIMARY KEY,
-  balance   INTEGER NOT NULL CHECK (balance BETWEEN 0 AND 9007199254740991),
-  entries   INTEGER NOT NULL CHECK (entries >= 0),                         -- number of the last ledger entry
-  events    INTEGER NOT NULL CHECK (events >= 0)                           -- number of the last event
-) STRICT, WITHOUT ROWID;
-
+-- A member's wallet is the last entry of its ledger: one row to write, on one page, whatever moves.
 CREATE TABLE ledger (
   member_id  TEXT    NOT NULL,
-  entry      INTEGER NOT NULL CHECK (entry > 0),
-  kind       INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),                   -- charge, payment, refund
+  entry      INTEGER NOT NULL CHECK (entry > 0),                           -- 1, 2, 3 … per member
+  kind       INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),                -- charge, payment, refund
   amount     INTEGER NOT NULL,
-  balance    INTEGER NOT NULL CHECK (balance >= 0),                        -- after this entry
+  balance    INTEGER NOT NULL CHECK (balance BETWEEN 0 AND 9007199254740991),  -- after this entry
+  events     INTEGER NOT NULL CHECK (events >= 0),                         -- number of the member's last event
   order_id   BLOB    CHECK ((order_id IS NULL) = (kind = 0)),
   created_at INTEGER NOT NULL,
   PRIMARY KEY (member_id, entry),
