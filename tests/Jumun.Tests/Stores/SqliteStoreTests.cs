@@ -107,7 +107,7 @@ public sealed class SqliteStoreTests : StoreContract
     [InlineData("INSERT INTO issued_coupons SELECT 'other', coupon_id, number, 0, NULL, 0 FROM issued_coupons LIMIT 1")]
     [InlineData("UPDATE ledger SET balance = -1")]
     [InlineData("UPDATE ledger SET balance = 9007199254740992")]
-    [InlineData("INSERT INTO ledger SELECT member_id, entry + 100, kind, amount, balance, order_id, 0 FROM ledger WHERE kind = 1")]
+    [InlineData("INSERT INTO ledger SELECT member_id, entry + 100, kind, amount, balance, events, order_id, 0 FROM ledger WHERE kind = 1")]
     [InlineData("INSERT INTO orders SELECT NULL, member_id, order_id, 0, lines, subtotal, discount, NULL, 0, 0, NULL, NULL FROM orders LIMIT 1")]
     [InlineData("UPDATE orders SET discount = subtotal + 1")]
     [InlineData("INSERT INTO outbox SELECT NULL, event_id, member_id, sequence + 1, type, order_id, body, 0 FROM outbox LIMIT 1")]
