@@ -39,7 +39,8 @@ internal sealed class Executor : IAsyncDisposable
     private readonly ILogger<Executor> log;
     private readonly TimeSpan duplicateWait;
     private readonly Batch batch = new();
-    private readonly Task lane;
+    private readonly Thread lane;
+    private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private DateTimeOffset lastMoment;
     private bool draining;
 
@@ -56,7 +57,8 @@ internal sealed class Executor : IAsyncDisposable
         this.log = log;
         this.duplicateWait = duplicateWait ?? TimeSpan.FromMilliseconds(Bounds.DuplicateWaitMilliseconds);
         queue = Channel.CreateBounded<Submission>(new BoundedChannelOptions(queueLength) { SingleReader = true });
-        lane = Task.Factory.StartNew(RunAsync, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
+        lane = new Thread(Run) { Name = "jumun lane", IsBackground = true };
+        lane.Start();
     }
 
     /// <summary>Raised on the executor's lane after a commit with events for the data platform. Handlers only signal.</summary>
@@ -90,7 +92,7 @@ internal sealed class Executor : IAsyncDisposable
     {
         Volatile.Write(ref draining, true);
         queue.Writer.TryComplete();
-        await lane.ConfigureAwait(false);
+        await ended.Task.ConfigureAwait(false);
     }
 
     private async ValueTask<Settlement> SubmitKeyedAsync(Submission submission, IdempotencyKey key)
@@ -134,10 +136,14 @@ internal sealed class Executor : IAsyncDisposable
         }
     }
 
-    private async Task RunAsync()
+    /// <summary>
+    /// The lane: a thread of its own, because it is almost never idle when it matters, and a commit blocks it. The thread
+    /// pool is left to requests.
+    /// </summary>
+    private void Run()
     {
         var submissions = new List<Submission>(Bounds.BatchCommands);
-        while (await queue.Reader.WaitToReadAsync().ConfigureAwait(false))
+        while (queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
         {
             submissions.Clear();
             while (submissions.Count < Bounds.BatchCommands && queue.Reader.TryRead(out Submission? submission))
@@ -145,9 +151,11 @@ internal sealed class Executor : IAsyncDisposable
                 submissions.Add(submission);
             }
 
-            await SettleAsync(submissions).ConfigureAwait(false);
-            await store.MaintainAsync().ConfigureAwait(false);
+            SettleAsync(submissions).AsTask().GetAwaiter().GetResult();
+            store.MaintainAsync().AsTask().GetAwaiter().GetResult();
         }
+
+        ended.SetResult();
     }
 
     /// <summary>Settles these submissions, each exactly once, whatever happens. Never throws.</summary>

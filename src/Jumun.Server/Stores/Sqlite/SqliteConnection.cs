@@ -39,7 +39,11 @@ internal sealed class SqliteConnection : IDisposable
     // SQLITE_DBSTATUS_CACHE_WRITE, which the binding does not name.
     private const int CacheWrite = 9;
 
-    static SqliteConnection() => Batteries_V2.Init();
+    static SqliteConnection()
+    {
+        Batteries_V2.Init();
+        WalBufferVfs.Register();
+    }
 
     private SqliteConnection(sqlite3 handle) => this.handle = handle;
 
@@ -55,7 +59,7 @@ internal sealed class SqliteConnection : IDisposable
     public static SqliteConnection Open(string path, bool readOnly)
     {
         int flags = raw.SQLITE_OPEN_NOMUTEX | (readOnly ? raw.SQLITE_OPEN_READONLY : raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE);
-        int code = raw.sqlite3_open_v2(path, out sqlite3 handle, flags, null);
+        int code = raw.sqlite3_open_v2(path, out sqlite3 handle, flags, readOnly ? null : WalBufferVfs.Name);
         if (code != raw.SQLITE_OK)
         {
             string message = raw.sqlite3_errmsg(handle).utf8_to_string();
