@@ -110,7 +110,7 @@ CREATE TABLE outbox (
 CREATE UNIQUE INDEX outbox_once_an_event ON outbox (event_id);
 
 CREATE TABLE outbox_queue (
-  position INTEGER PRIMARY KEY REFERENCES outbox (position),
+  position INTEGER PRIMARY KEY,                                            -- of the outbox
   state    INTEGER NOT NULL CHECK (state = 0 OR state = 2)                        -- pending, dead; delivered events are not here
 ) STRICT;
 
