@@ -50,7 +50,7 @@ public sealed class SqliteStoreTests : StoreContract
     }
 
     [Fact]
-    public async Task Every_commit_is_synced_and_the_log_is_checkpointed_and_bounded()
+    public async Task The_log_is_checkpointed_and_bounded()
     {
         using SqliteConnection db = SqliteStore.OpenReadOnly(DatabasePath);
         Assert.Equal("wal", db.Scalar("PRAGMA journal_mode"));
