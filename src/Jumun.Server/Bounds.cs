@@ -52,7 +52,7 @@ internal static class Bounds
     public const int SqliteReaders = 8;
 
     /// <summary>Pages in the write-ahead log from which on the writer checkpoints between batches.</summary>
-    public const int CheckpointPages = 8_192;
+    public const int CheckpointPages = 4_096;
 
     /// <summary>Size to which the write-ahead log is cut back after a checkpoint that emptied it, in bytes.</summary>
     public const long WalBytes = 128L * 1024 * 1024;

@@ -39,8 +39,7 @@ internal sealed class Executor : IAsyncDisposable
     private readonly ILogger<Executor> log;
     private readonly TimeSpan duplicateWait;
     private readonly Batch batch = new();
-    private readonly Thread lane;
-    private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Task lane;
     private DateTimeOffset lastMoment;
     private bool draining;
 
@@ -57,8 +56,7 @@ internal sealed class Executor : IAsyncDisposable
         this.log = log;
         this.duplicateWait = duplicateWait ?? TimeSpan.FromMilliseconds(Bounds.DuplicateWaitMilliseconds);
         queue = Channel.CreateBounded<Submission>(new BoundedChannelOptions(queueLength) { SingleReader = true });
-        lane = new Thread(Run) { Name = "jumun lane", IsBackground = true };
-        lane.Start();
+        lane = Task.Run(RunAsync);
     }
 
     /// <summary>Raised on the executor's lane after a commit with events for the data platform. Handlers only signal.</summary>
@@ -92,7 +90,7 @@ internal sealed class Executor : IAsyncDisposable
     {
         Volatile.Write(ref draining, true);
         queue.Writer.TryComplete();
-        await ended.Task.ConfigureAwait(false);
+        await lane.ConfigureAwait(false);
     }
 
     private async ValueTask<Settlement> SubmitKeyedAsync(Submission submission, IdempotencyKey key)
@@ -136,14 +134,10 @@ internal sealed class Executor : IAsyncDisposable
         }
     }
 
-    /// <summary>
-    /// The lane: a thread of its own, because it is almost never idle when it matters, and a commit blocks it. The thread
-    /// pool is left to requests.
-    /// </summary>
-    private void Run()
+    private async Task RunAsync()
     {
         var submissions = new List<Submission>(Bounds.BatchCommands);
-        while (queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
+        while (await queue.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
             submissions.Clear();
             while (submissions.Count < Bounds.BatchCommands && queue.Reader.TryRead(out Submission? submission))
@@ -151,11 +145,9 @@ internal sealed class Executor : IAsyncDisposable
                 submissions.Add(submission);
             }
 
-            SettleAsync(submissions).AsTask().GetAwaiter().GetResult();
-            store.MaintainAsync().AsTask().GetAwaiter().GetResult();
+            await SettleAsync(submissions).ConfigureAwait(false);
+            await store.MaintainAsync().ConfigureAwait(false);
         }
-
-        ended.SetResult();
     }
 
     /// <summary>Settles these submissions, each exactly once, whatever happens. Never throws.</summary>
