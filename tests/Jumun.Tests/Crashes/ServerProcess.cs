@@ -26,6 +26,8 @@ internal sealed class ServerProcess : IDisposable
 
     public string EventsPath => Path.Combine(folder, "events.ndjson");
 
+    public int ProcessId => process!.Id;
+
     public async Task StartAsync(CancellationToken cancellation)
     {
         process = Start("serve");
