@@ -14,6 +14,7 @@ internal sealed partial class SqliteStore : IStore
     private readonly FileStream processLock;
     private readonly ConcurrentBag<SqliteConnection> readers = [];
     private readonly SqliteCheckpoints checkpoints;
+    private readonly PointReads pointReads;
     private readonly SemaphoreSlim readersFree = new(Bounds.SqliteReaders);
     private SqliteConnection? writer;
 
@@ -21,6 +22,7 @@ internal sealed partial class SqliteStore : IStore
     {
         this.path = path;
         this.processLock = processLock;
+        pointReads = new PointReads(ReadPointsAsync);
         checkpoints = new SqliteCheckpoints(() => OpenWriter(path));
     }
 
