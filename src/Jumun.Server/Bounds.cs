@@ -9,6 +9,12 @@ internal static class Bounds
     /// <summary>Commands that are settled in one batch.</summary>
     public const int BatchCommands = 512;
 
+    /// <summary>How often a batch is settled when other processes are first; the last try is answered 503.</summary>
+    public const int BatchTries = 4;
+
+    /// <summary>Longest pause before a batch is tried again, in milliseconds: doubled from try to try, and shortened at random.</summary>
+    public const int BatchPauseMilliseconds = 8;
+
     /// <summary>How long a duplicate under an idempotency key waits for the first request, in milliseconds.</summary>
     public const int DuplicateWaitMilliseconds = 5_000;
 
