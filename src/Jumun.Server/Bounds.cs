@@ -108,9 +108,6 @@ internal static class Bounds
     /// <summary>How far this machine's clock may be off the database's, in milliseconds.</summary>
     public const int ClockMilliseconds = 1_000;
 
-    /// <summary>Partitions of the events to be delivered: a member's are all in one.</summary>
-    public const int OutboxPartitions = 64;
-
     /// <summary>Counters of a product's sales in an hour: processes share one when their names fall together.</summary>
     public const int SalesSlots = 256;
 
