@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 
 namespace Jumun.Tests.Crashes;
@@ -17,7 +15,7 @@ internal sealed class ServerProcess : IDisposable
     {
         this.folder = folder;
         this.settings = settings ?? [];
-        Port = FreePort();
+        Port = FreePort.Next();
     }
 
     public int Port { get; }
@@ -96,28 +94,6 @@ internal sealed class ServerProcess : IDisposable
     {
         process?.Kill();
         process?.Dispose();
-    }
-
-    /// <summary>
-    /// A port that stays free while the server is down. Not one that the system picks: those are also the ports of
-    /// connections that go out, and another test's connection could hold it when the server comes back.
-    /// </summary>
-    private static int FreePort()
-    {
-        while (true)
-        {
-            int port = Random.Shared.Next(20_000, 32_000);
-            try
-            {
-                using var listener = new TcpListener(IPAddress.Loopback, port);
-                listener.Start();
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken: try another.
-            }
-        }
     }
 
     private Process Start(params string[] verb)
