@@ -51,8 +51,17 @@ internal static class Bounds
     /// <summary>Connections that read a SQLite file at once. A further reader waits.</summary>
     public const int SqliteReaders = 8;
 
-    /// <summary>Pages in the write-ahead log from which on the writer checkpoints between batches.</summary>
+    /// <summary>Pages of the write-ahead log that wait until they are copied into the file, beside the lane.</summary>
     public const int CheckpointPages = 4_096;
+
+    /// <summary>Pages in the log from which on the lane empties it, when little is left to copy.</summary>
+    public const int RestartPages = 16_384;
+
+    /// <summary>What little is: pages that the lane copies itself.</summary>
+    public const int CheckpointRestPages = 1_024;
+
+    /// <summary>Pages in the log from which on the lane waits for the copy, and for readers.</summary>
+    public const int LogPages = 32_768;
 
     /// <summary>Size to which the write-ahead log is cut back after a checkpoint that emptied it, in bytes.</summary>
     public const long WalBytes = 128L * 1024 * 1024;
