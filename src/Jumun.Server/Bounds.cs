@@ -9,6 +9,12 @@ internal static class Bounds
     /// <summary>Commands that are settled in one batch.</summary>
     public const int BatchCommands = 512;
 
+    /// <summary>How often a batch is settled when other processes are first; the last try is answered 503.</summary>
+    public const int BatchTries = 4;
+
+    /// <summary>Longest pause before a batch is tried again, in milliseconds: doubled from try to try, and shortened at random.</summary>
+    public const int BatchPauseMilliseconds = 8;
+
     /// <summary>How long a duplicate under an idempotency key waits for the first request, in milliseconds.</summary>
     public const int DuplicateWaitMilliseconds = 5_000;
 
@@ -65,6 +71,48 @@ internal static class Bounds
 
     /// <summary>Size to which the write-ahead log is cut back after a checkpoint that emptied it, in bytes.</summary>
     public const long WalBytes = 128L * 1024 * 1024;
+
+    /// <summary>Connections that read from PostgreSQL at once. A further reader waits.</summary>
+    public const int PostgresReaders = 32;
+
+    /// <summary>How long a connection to PostgreSQL may take, in seconds.</summary>
+    public const int PostgresConnectSeconds = 5;
+
+    /// <summary>How long a read or the load of a batch may take on PostgreSQL, in seconds.</summary>
+    public const int PostgresReadSeconds = 15;
+
+    /// <summary>How long a batch waits for one lock, in milliseconds.</summary>
+    public const int PostgresLockMilliseconds = 2_000;
+
+    /// <summary>How long a loaded batch may hold its locks without a word, in milliseconds: a process that stopped holds up the others no longer.</summary>
+    public const int PostgresIdleMilliseconds = 5_000;
+
+    /// <summary>How long callers wait for a commit on PostgreSQL, in seconds. The commit itself is never cancelled.</summary>
+    public const int PostgresCommitSeconds = 10;
+
+    /// <summary>How long a commit whose outcome was not told is looked up, in seconds.</summary>
+    public const int PostgresLookupSeconds = 10;
+
+    /// <summary>How long PostgreSQL waits for a network that is silent, in seconds, before it ends the session and its locks.</summary>
+    public const int PostgresSilenceSeconds = 10;
+
+    /// <summary>How often batch rows are swept, in seconds.</summary>
+    public const int PostgresSweepSeconds = 10;
+
+    /// <summary>How long the row of a batch is kept, in seconds: much longer than its outcome can be in doubt.</summary>
+    public const int PostgresBatchSeconds = 3_600;
+
+    /// <summary>Batch rows that one sweep deletes.</summary>
+    public const int SweptBatches = 10_000;
+
+    /// <summary>How far this machine's clock may be off the database's, in milliseconds.</summary>
+    public const int ClockMilliseconds = 1_000;
+
+    /// <summary>Partitions of the events to be delivered: a member's are all in one.</summary>
+    public const int OutboxPartitions = 64;
+
+    /// <summary>Counters of a product's sales in an hour: processes share one when their names fall together.</summary>
+    public const int SalesSlots = 256;
 
     /// <summary>Expired orders that one round of the sweep ends.</summary>
     public const int ExpiredOrders = 500;

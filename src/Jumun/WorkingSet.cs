@@ -74,8 +74,8 @@ public sealed class WorkingSet
     /// <summary>Idempotency keys stored before this moment are to be forgotten.</summary>
     public DateTimeOffset? ForgetKeysBefore { get; internal set; }
 
-    /// <summary>Orders of which the products are needed too.</summary>
-    internal HashSet<Guid> OrdersWithStock { get; } = [];
+    /// <summary>Orders of which the products are needed too: a store that locks rows reads those first.</summary>
+    public HashSet<Guid> OrdersWithStock { get; } = [];
 
     /// <summary>Hands over an order that the store holds, and declares the coupon and the products that go with it.</summary>
     public void LoadOrder(Order order)

@@ -66,9 +66,9 @@ internal sealed class OperationsApi(Shop shop, IHostApplicationLifetime lifetime
             return;
         }
 
-        List<(long Position, OutboxEventView Event)> events =
-            await shop.Store.EventsAsync(state, page.After?.First, page.Fetch).ConfigureAwait(false);
-        await page.AnswerAsync(http, events, row => (row.Position, 0), row => row.Event, ApiJson.Default.PageOutboxEventView).ConfigureAwait(false);
+        List<((long First, long Second) Place, OutboxEventView Event)> events =
+            await shop.Store.EventsAsync(state, page.After, page.Fetch).ConfigureAwait(false);
+        await page.AnswerAsync(http, events, row => row.Place, row => row.Event, ApiJson.Default.PageOutboxEventView).ConfigureAwait(false);
     }
 
     private async Task ReplayAsync(HttpContext http)

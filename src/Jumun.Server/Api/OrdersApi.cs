@@ -142,9 +142,9 @@ internal sealed class OrdersApi(Shop shop)
 
     private async Task AnswerAsync(HttpContext http, PageRequest page, string? memberId, OrderStatus? status)
     {
-        List<(long Position, OrderView Order)> orders =
-            await shop.Store.OrdersAsync(memberId, status, page.After?.First, shop.Now, page.Fetch).ConfigureAwait(false);
-        await page.AnswerAsync(http, orders, row => (row.Position, 0), row => row.Order, ApiJson.Default.PageOrderView).ConfigureAwait(false);
+        List<((long First, long Second) Place, OrderView Order)> orders =
+            await shop.Store.OrdersAsync(memberId, status, page.After, shop.Now, page.Fetch).ConfigureAwait(false);
+        await page.AnswerAsync(http, orders, row => row.Place, row => row.Order, ApiJson.Default.PageOrderView).ConfigureAwait(false);
     }
 
     private async Task OrderAsync(HttpContext http)

@@ -155,30 +155,7 @@ internal sealed class Executor : IAsyncDisposable
     {
         try
         {
-            batch.Begin(NextMoment());
-            foreach (Submission submission in submissions)
-            {
-                submission.Command.Declare(batch.Rows.Keys);
-                if (submission.Keyed is { } keyed)
-                {
-                    batch.Keys.TryAdd(keyed.Key, null);
-                }
-            }
-
-            await store.LoadAsync(batch).ConfigureAwait(false);
-            foreach (Submission submission in submissions)
-            {
-                submission.Outcome = Decide(submission);
-            }
-
-            if (batch.HasChanges)
-            {
-                await store.CommitAsync(batch).ConfigureAwait(false);
-            }
-            else
-            {
-                await store.AbandonAsync().ConfigureAwait(false);
-            }
+            await SettleAmongOthersAsync(submissions).ConfigureAwait(false);
         }
         catch (StoreUnavailableException error)
         {
@@ -204,6 +181,62 @@ internal sealed class Executor : IAsyncDisposable
         if (hasEvents)
         {
             EventsCommitted?.Invoke();
+        }
+    }
+
+    /// <summary>
+    /// Settles a batch on a store that other processes write to as well. Where one of them was first the batch begins anew,
+    /// with the rows as they are then, a few times and after pauses of no common length.
+    /// </summary>
+    private async ValueTask SettleAmongOthersAsync(List<Submission> submissions)
+    {
+        int pause = Bounds.BatchPauseMilliseconds;
+        for (int tries = 1; ; tries++)
+        {
+            try
+            {
+                await SettleOnceAsync(submissions).ConfigureAwait(false);
+                return;
+            }
+            catch (StoreRaceException error) when (tries == Bounds.BatchTries)
+            {
+                throw new StoreUnavailableException(RequestOutcome.None, error);
+            }
+            catch (StoreRaceException)
+            {
+                Counters.Raced();
+            }
+
+            await Task.Delay(Random.Shared.Next(pause + 1)).ConfigureAwait(false);
+            pause *= 2;
+        }
+    }
+
+    private async ValueTask SettleOnceAsync(List<Submission> submissions)
+    {
+        batch.Begin(NextMoment());
+        foreach (Submission submission in submissions)
+        {
+            submission.Command.Declare(batch.Rows.Keys);
+            if (submission.Keyed is { } keyed)
+            {
+                batch.Keys.TryAdd(keyed.Key, null);
+            }
+        }
+
+        await store.LoadAsync(batch).ConfigureAwait(false);
+        foreach (Submission submission in submissions)
+        {
+            submission.Outcome = Decide(submission);
+        }
+
+        if (batch.HasChanges)
+        {
+            await store.CommitAsync(batch).ConfigureAwait(false);
+        }
+        else
+        {
+            await store.AbandonAsync().ConfigureAwait(false);
         }
     }
 
@@ -295,6 +328,7 @@ internal sealed class ExecutorCounters
     private long commands;
     private long batches;
     private long commits;
+    private long races;
 
     /// <summary>Commands settled.</summary>
     public long Commands => Volatile.Read(ref commands);
@@ -304,6 +338,11 @@ internal sealed class ExecutorCounters
 
     /// <summary>Batches that wrote something: one commit and one fsync each.</summary>
     public long Commits => Volatile.Read(ref commits);
+
+    /// <summary>Batches that were settled anew because another process was first.</summary>
+    public long Races => Volatile.Read(ref races);
+
+    internal void Raced() => races += 1;
 
     internal void Settled(int settled, bool committed)
     {

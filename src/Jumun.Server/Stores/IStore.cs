@@ -21,10 +21,12 @@ internal interface IStore : IAsyncDisposable
     /// <see cref="AbandonAsync"/>.
     /// </summary>
     /// <exception cref="StoreUnavailableException">The database cannot be reached; nothing was written.</exception>
+    /// <exception cref="StoreRaceException">Another process was first; nothing was written.</exception>
     ValueTask LoadAsync(Batch batch);
 
     /// <summary>Writes all changes of the batch and commits them durably.</summary>
     /// <exception cref="StoreUnavailableException">The database went away; the exception knows whether the outcome is known.</exception>
+    /// <exception cref="StoreRaceException">Another process was first; nothing was written.</exception>
     /// <exception cref="StoreRejectedException">A constraint was violated, which is a bug; nothing was written.</exception>
     ValueTask CommitAsync(Batch batch);
 
@@ -63,8 +65,8 @@ internal interface IStore : IAsyncDisposable
         string memberId, IssuedCouponStatus? status, (DateTimeOffset IssuedAt, long CouponId)? after, DateTimeOffset now, int limit);
 
     /// <summary>Orders, newest first, those after the place given, with the place of each.</summary>
-    ValueTask<List<(long Position, OrderView Order)>> OrdersAsync(
-        string? memberId, OrderStatus? status, long? below, DateTimeOffset now, int limit);
+    ValueTask<List<((long First, long Second) Place, OrderView Order)>> OrdersAsync(
+        string? memberId, OrderStatus? status, (long First, long Second)? after, DateTimeOffset now, int limit);
 
     ValueTask<List<TopProduct>> TopProductsAsync(SalesWindow window, int limit);
 
@@ -74,8 +76,9 @@ internal interface IStore : IAsyncDisposable
     /// <summary>Events to be delivered, oldest first.</summary>
     ValueTask<List<PendingEvent>> PendingEventsAsync(int limit);
 
-    /// <summary>Events of a state, newest first, below the position given, with the position of each.</summary>
-    ValueTask<List<(long Position, OutboxEventView Event)>> EventsAsync(OutboxState? state, long? below, int limit);
+    /// <summary>Events of a state, newest first, those after the place given, with the place of each.</summary>
+    ValueTask<List<((long First, long Second) Place, OutboxEventView Event)>> EventsAsync(
+        OutboxState? state, (long First, long Second)? after, int limit);
 
     /// <summary>The ids of events committed from a moment until before another, oldest first.</summary>
     ValueTask<List<(Guid EventId, DateTimeOffset CreatedAt)>> EventIdsAsync(DateTimeOffset from, DateTimeOffset to, int limit);
@@ -97,6 +100,12 @@ internal sealed class StoreUnavailableException(RequestOutcome outcome, Exceptio
     /// <summary>Whether the batch certainly had no effect.</summary>
     public RequestOutcome Outcome { get; } = outcome;
 }
+
+/// <summary>
+/// Another process wrote what this batch was about to write, or held what it needed: normal, and no bug. Nothing of the
+/// batch was written; it is settled again from the start.
+/// </summary>
+internal sealed class StoreRaceException(Exception cause) : Exception(cause.Message, cause);
 
 /// <summary>The database refused a write that the decisions allowed: a bug.</summary>
 internal sealed class StoreRejectedException(Exception cause) : Exception(cause.Message, cause);

@@ -309,14 +309,14 @@ public abstract class StoreContract : IAsyncLifetime
         ];
         await CancelAsync(orders[0]);
         DateTimeOffset now = Clock.GetUtcNow();
-        List<(long Position, OrderView Order)> all = await Store.OrdersAsync(null, null, null, now, 10);
+        List<((long First, long Second) Place, OrderView Order)> all = await Store.OrdersAsync(null, null, null, now, 10);
         Assert.Equal(orders.Reverse().Select(order => order.OrderId), all.Select(row => row.Order.OrderId));
         Assert.Equal(orders[1].OrderId, Assert.Single(await Store.OrdersAsync("m", OrderStatus.PendingPayment, null, now, 10)).Order.OrderId);
         Assert.Equal(orders[0].OrderId, Assert.Single(await Store.OrdersAsync(null, OrderStatus.Cancelled, null, now, 10)).Order.OrderId);
         Assert.Empty(await Store.OrdersAsync(null, OrderStatus.Expired, null, now, 10));
         Assert.Equal(2, (await Store.OrdersAsync(null, OrderStatus.Expired, null, now + Window, 10)).Count);
         Assert.Empty(await Store.OrdersAsync(null, OrderStatus.PendingPayment, null, now + Window, 10));
-        Assert.Equal(orders[0].OrderId, Assert.Single(await Store.OrdersAsync(null, null, all[1].Position, now, 10)).Order.OrderId);
+        Assert.Equal(orders[0].OrderId, Assert.Single(await Store.OrdersAsync(null, null, all[1].Place, now, 10)).Order.OrderId);
         foreach (OrderStatus status in Enum.GetValues<OrderStatus>())
         {
             Assert.All(await Store.OrdersAsync("m", status, null, now, 10), row => Assert.Equal(status, row.Order.Status));

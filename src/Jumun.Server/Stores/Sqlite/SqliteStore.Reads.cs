@@ -85,11 +85,11 @@ internal sealed partial class SqliteStore
                 new Discount((DiscountKind)row.Int64(3), row.Int64(4), row.Int64OrNull(5)), row.Int64(6), row.Time(7), row.Time(8),
                 row.Text(9), row.GuidOrNull(10))));
 
-    public ValueTask<List<(long Position, OrderView Order)>> OrdersAsync(
-        string? memberId, OrderStatus? status, long? below, DateTimeOffset now, int limit) =>
-        ReadAsync((memberId, status, below, now, limit), static (db, a) => All(
-            OrdersStatement(db, a.memberId, a.status).Bind(1, a.below ?? long.MaxValue).Bind(2, a.limit).Bind(3, a.now),
-            row => (row.Int64(11), SqliteRows.Order(row, a.now))));
+    public ValueTask<List<((long First, long Second) Place, OrderView Order)>> OrdersAsync(
+        string? memberId, OrderStatus? status, (long First, long Second)? after, DateTimeOffset now, int limit) =>
+        ReadAsync((memberId, status, after, now, limit), static (db, a) => All(
+            OrdersStatement(db, a.memberId, a.status).Bind(1, a.after?.First ?? long.MaxValue).Bind(2, a.limit).Bind(3, a.now),
+            row => ((row.Int64(11), 0L), SqliteRows.Order(row, a.now))));
 
     public ValueTask<List<TopProduct>> TopProductsAsync(SalesWindow window, int limit) =>
         ReadAsync((window, limit), static (db, a) =>
@@ -121,10 +121,11 @@ internal sealed partial class SqliteStore
                 """].Bind(1, limit),
             static row => new PendingEvent(row.Text(0), row.Guid(1), row.Bytes(2).ToArray())));
 
-    public ValueTask<List<(long Position, OutboxEventView Event)>> EventsAsync(OutboxState? state, long? below, int limit) =>
-        ReadAsync((state, below, limit), static (db, a) => All(
-            EventsStatement(db, a.state).Bind(1, a.below ?? long.MaxValue).Bind(2, a.limit),
-            static row => (row.Int64(0), new OutboxEventView(
+    public ValueTask<List<((long First, long Second) Place, OutboxEventView Event)>> EventsAsync(
+        OutboxState? state, (long First, long Second)? after, int limit) =>
+        ReadAsync((state, after, limit), static (db, a) => All(
+            EventsStatement(db, a.state).Bind(1, a.after?.First ?? long.MaxValue).Bind(2, a.limit),
+            static row => ((row.Int64(0), 0L), new OutboxEventView(
                 row.Guid(1), (OrderEventType)row.Int64(2), row.Guid(3), row.Text(4), row.Int64(5), (OutboxState)row.Int64(6),
                 row.Time(7)))));
 

@@ -1,0 +1,186 @@
+using Npgsql;
+
+namespace Jumun.Server.Stores.Postgres;
+
+/// <summary>
+/// The invariants that the database can show. Each is a query for its offenders, and one that counts what was checked; all
+/// run in one snapshot, so that they hold while the shop runs.
+/// </summary>
+internal static class PostgresAudit
+{
+    // Whole tables are read here: the planner may choose again.
+    private const string Begin = """
+        BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+        SET LOCAL enable_seqscan = on;
+        SET LOCAL enable_mergejoin = on;
+        SET LOCAL enable_bitmapscan = on
+        """;
+
+    private static readonly (string Id, string Name, string Figure, string Offenders)[] Invariants =
+    [
+        ("I1", "the balance is the sum of the ledger, per member",
+            "SELECT count(DISTINCT member_id) FROM ledger",
+            """
+            SELECT 'member ' || coalesce(w.member_id, s.member_id) || ': balance ' || coalesce(w.balance, 0) || ', ledger ' || coalesce(s.total, 0)
+            FROM wallets w FULL JOIN (SELECT member_id, sum(amount) AS total FROM ledger GROUP BY member_id) s ON s.member_id = w.member_id
+            WHERE coalesce(w.balance, 0) <> coalesce(s.total, 0)
+            """),
+        ("I2", "the balance stays between 0 and its cap; each entry follows from the one before, without gaps",
+            "SELECT count(*) FROM ledger",
+            """
+            SELECT 'member ' || member_id || ', entry ' || entry || ': balance ' || balance || ' after ' || amount FROM (
+              SELECT member_id, entry, amount, balance,
+                lag(balance, 1, 0::bigint) OVER (PARTITION BY member_id ORDER BY entry) AS balance_before,
+                lag(entry, 1, 0::bigint) OVER (PARTITION BY member_id ORDER BY entry) AS entry_before
+              FROM ledger) l
+            WHERE balance <> balance_before + amount OR entry <> entry_before + 1 OR balance NOT BETWEEN 0 AND 9007199254740991
+            UNION ALL
+            SELECT 'member ' || w.member_id || ': ' || w.entries || ' entries counted, last is ' || coalesce(l.last, 0)
+            FROM wallets w LEFT JOIN (SELECT member_id, max(entry) AS last FROM ledger GROUP BY member_id) l ON l.member_id = w.member_id
+            WHERE w.entries <> coalesce(l.last, 0) OR w.balance NOT BETWEEN 0 AND 9007199254740991
+            """),
+        ("I3", "stock is never negative, and received = available + held + sold, per product",
+            "SELECT count(*) FROM products",
+            """
+            SELECT 'product ' || p.product_id || ': received ' || coalesce(r.pieces, 0) || ', available ' || p.stock
+              || ', held ' || coalesce(t.held, 0) || ', sold ' || coalesce(t.sold, 0)
+            FROM products p
+            LEFT JOIN (SELECT product_id, sum(change) AS pieces FROM stock_changes GROUP BY product_id) r ON r.product_id = p.product_id
+            LEFT JOIN (SELECT (line ->> 'productId')::bigint AS product_id,
+                         sum((line ->> 'quantity')::bigint) FILTER (WHERE o.status = 0) AS held,
+                         sum((line ->> 'quantity')::bigint) FILTER (WHERE o.status = 1) AS sold
+                       FROM orders o, json_array_elements(o.lines::json) line WHERE o.status IN (0, 1) GROUP BY 1) t ON t.product_id = p.product_id
+            WHERE p.stock < 0 OR coalesce(r.pieces, 0) <> p.stock + coalesce(t.held, 0) + coalesce(t.sold, 0)
+            """),
+        ("I4", "issued ≤ quantity; one a member; numbers 1 to issued without a gap; used exactly by one completed order",
+            "SELECT count(*) FROM issued_coupons",
+            """
+            SELECT 'coupon ' || c.coupon_id || ': quantity ' || c.quantity || ', issued ' || c.issued || ', held by members '
+              || coalesce(i.members, 0) || ', numbers ' || coalesce(i.numbers, 0) || ', last number ' || coalesce(i.last, 0)
+            FROM coupons c
+            LEFT JOIN (SELECT coupon_id, count(*) AS members, count(DISTINCT number) AS numbers, max(number) AS last
+                       FROM issued_coupons GROUP BY coupon_id) i ON i.coupon_id = c.coupon_id
+            WHERE c.issued > c.quantity OR c.issued <> coalesce(i.members, 0) OR c.issued <> coalesce(i.numbers, 0) OR c.issued <> coalesce(i.last, 0)
+            UNION ALL
+            SELECT 'coupon ' || i.coupon_id || ' of member ' || i.member_id || ': issued, and there is no such coupon'
+            FROM issued_coupons i LEFT JOIN coupons c ON c.coupon_id = i.coupon_id WHERE c.coupon_id IS NULL
+            UNION ALL
+            SELECT 'coupon ' || i.coupon_id || ' of member ' || i.member_id || ': used, and order ' || i.order_id || ' is not completed with it'
+            FROM issued_coupons i LEFT JOIN orders o ON o.member_id = i.member_id AND o.order_id = i.order_id
+            WHERE i.status = 2 AND (o.status IS NULL OR o.status <> 1 OR o.coupon_id IS DISTINCT FROM i.coupon_id)
+            UNION ALL
+            SELECT 'order ' || o.order_id || ' of member ' || o.member_id || ': completed with coupon ' || o.coupon_id
+              || ', which is not used by it'
+            FROM orders o LEFT JOIN issued_coupons i ON i.member_id = o.member_id AND i.coupon_id = o.coupon_id
+            WHERE o.coupon_id IS NOT NULL AND o.status = 1 AND (i.status IS DISTINCT FROM 2 OR i.order_id IS DISTINCT FROM o.order_id)
+            """),
+        ("I5", "an order was completed exactly when it has one debit of its total, and refunded exactly when it has one credit of it",
+            "SELECT count(*) FROM orders",
+            """
+            SELECT 'order ' || o.order_id || ' of member ' || o.member_id || ': status ' || o.status || ', total ' || (o.subtotal - o.discount)
+              || ', debits ' || coalesce(l.debits, 0) || ' of ' || coalesce(l.debited, 0)
+              || ', credits ' || coalesce(l.credits, 0) || ' of ' || coalesce(l.credited, 0)
+            FROM orders o
+            LEFT JOIN (SELECT member_id, order_id, count(*) FILTER (WHERE kind = 1) AS debits, -sum(amount) FILTER (WHERE kind = 1) AS debited,
+                         count(*) FILTER (WHERE kind = 2) AS credits, sum(amount) FILTER (WHERE kind = 2) AS credited
+                       FROM ledger WHERE order_id IS NOT NULL GROUP BY member_id, order_id) l ON l.member_id = o.member_id AND l.order_id = o.order_id
+            WHERE coalesce(l.debits, 0) <> (o.status IN (1, 4))::int OR coalesce(l.credits, 0) <> (o.status = 4)::int
+               OR (o.status IN (1, 4) AND l.debited <> o.subtotal - o.discount) OR (o.status = 4 AND l.credited <> o.subtotal - o.discount)
+            UNION ALL
+            SELECT 'member ' || l.member_id || ', entry ' || l.entry || ': names an order that is not there'
+            FROM ledger l LEFT JOIN orders o ON o.member_id = l.member_id AND o.order_id = l.order_id
+            WHERE l.order_id IS NOT NULL AND o.order_id IS NULL
+            """),
+        ("I6", "the total is Σ price × quantity less the discount, and not negative",
+            "SELECT count(*) FROM orders",
+            """
+            SELECT 'order ' || order_id || ' of member ' || member_id || ': subtotal ' || subtotal
+              || ', discount ' || discount || ', lines ' || total
+            FROM (SELECT order_id, member_id, subtotal, discount,
+                    (SELECT coalesce(sum((line ->> 'price')::bigint * (line ->> 'quantity')::bigint), 0)
+                     FROM json_array_elements(lines::json) line) AS total FROM orders) o
+            WHERE subtotal <> total OR discount < 0 OR discount > subtotal
+            """),
+        ("I7", "one completed event an order ever completed, one refunded event a refund, none for any other; numbered without gaps per member",
+            "SELECT count(*) FROM outbox",
+            """
+            SELECT 'order ' || o.order_id || ' of member ' || o.member_id || ': status ' || o.status || ', completed events '
+              || coalesce(e.completed, 0) || ', refunded events ' || coalesce(e.refunded, 0)
+            FROM orders o
+            LEFT JOIN (SELECT member_id, order_id, count(*) FILTER (WHERE type = 0) AS completed, count(*) FILTER (WHERE type = 1) AS refunded
+                       FROM outbox GROUP BY member_id, order_id) e ON e.member_id = o.member_id AND e.order_id = o.order_id
+            WHERE coalesce(e.completed, 0) <> (o.status IN (1, 4))::int OR coalesce(e.refunded, 0) <> (o.status = 4)::int
+            UNION ALL
+            SELECT 'event ' || e.event_id || ': names an order that is not there'
+            FROM outbox e LEFT JOIN orders o ON o.member_id = e.member_id AND o.order_id = e.order_id WHERE o.order_id IS NULL
+            UNION ALL
+            SELECT 'event ' || q.event_id || ': queued, and not there'
+            FROM outbox_queue q LEFT JOIN outbox e ON e.member_id = q.member_id AND e.event_id = q.event_id
+            WHERE e.event_id IS NULL OR e.sequence <> q.sequence
+            UNION ALL
+            SELECT 'member ' || coalesce(w.member_id, e.member_id) || ': ' || coalesce(w.events, 0) || ' events counted, '
+              || coalesce(e.events, 0) || ' there, last is ' || coalesce(e.last, 0)
+            FROM wallets w
+            FULL JOIN (SELECT member_id, count(DISTINCT sequence) AS events, max(sequence) AS last FROM outbox GROUP BY member_id) e
+              ON e.member_id = w.member_id
+            WHERE coalesce(w.events, 0) <> coalesce(e.events, 0) OR coalesce(w.events, 0) <> coalesce(e.last, 0)
+            """),
+        ("I11", "what an ended order held is back, once",
+            "SELECT count(*) FROM orders WHERE status IN (2, 3, 4)",
+            """
+            SELECT 'coupon ' || i.coupon_id || ' of member ' || i.member_id || ': held, and order ' || i.order_id || ' is not pending with it'
+            FROM issued_coupons i LEFT JOIN orders o ON o.member_id = i.member_id AND o.order_id = i.order_id
+            WHERE i.status = 1 AND (o.status IS DISTINCT FROM 0 OR o.coupon_id IS DISTINCT FROM i.coupon_id)
+            UNION ALL
+            SELECT 'order ' || o.order_id || ' of member ' || o.member_id || ': pending with coupon ' || o.coupon_id || ', which is not held by it'
+            FROM orders o LEFT JOIN issued_coupons i ON i.member_id = o.member_id AND i.coupon_id = o.coupon_id
+            WHERE o.coupon_id IS NOT NULL AND o.status = 0 AND (i.status IS DISTINCT FROM 1 OR i.order_id IS DISTINCT FROM o.order_id)
+            UNION ALL
+            SELECT 'product ' || coalesce(t.product_id, s.product_id) || ': sold ' || coalesce(t.sold, 0) || ', counted ' || coalesce(s.sold, 0)
+            FROM (SELECT (line ->> 'productId')::bigint AS product_id, sum((line ->> 'quantity')::bigint) AS sold
+                  FROM orders o, json_array_elements(o.lines::json) line WHERE o.status = 1 GROUP BY 1) t
+            FULL JOIN (SELECT product_id, sum(quantity) AS sold FROM sales GROUP BY product_id) s ON s.product_id = t.product_id
+            WHERE coalesce(t.sold, 0) <> coalesce(s.sold, 0)
+            UNION ALL
+            SELECT 'product ' || product_id || ', hour ' || hour || ': counted ' || sum(quantity) || ' for ' || sum(amount)
+            FROM sales GROUP BY product_id, hour HAVING sum(quantity) < 0 OR sum(amount) < 0
+            """),
+    ];
+
+    public static async Task<List<InvariantReport>> RunAsync(NpgsqlConnection connection)
+    {
+        await RunAsync(connection, Begin).ConfigureAwait(false);
+        var reports = new List<InvariantReport>();
+        foreach ((string id, string name, string figure, string offenders) in Invariants)
+        {
+            reports.Add(await CheckAsync(connection, id, name, figure, offenders).ConfigureAwait(false));
+        }
+
+        await RunAsync(connection, "COMMIT").ConfigureAwait(false);
+        return reports;
+    }
+
+    private static async Task RunAsync(NpgsqlConnection connection, string text)
+    {
+        await using var command = new NpgsqlCommand(text, connection);
+        await command.ExecuteNonQueryAsync().ConfigureAwait(false);
+    }
+
+    private static async Task<InvariantReport> CheckAsync(NpgsqlConnection connection, string id, string name, string figure, string offenders)
+    {
+        // Whole tables take their time.
+        await using var count = new NpgsqlCommand(figure, connection) { CommandTimeout = 0 };
+        long checkedRows = (long)(await count.ExecuteScalarAsync().ConfigureAwait(false))!;
+        var found = new List<string>();
+        string limited = string.Create(
+            System.Globalization.CultureInfo.InvariantCulture, $"SELECT * FROM ({offenders}) offenders LIMIT {Bounds.AuditOffenders}");
+        await using var query = new NpgsqlCommand(limited, connection) { CommandTimeout = 0 };
+        await using NpgsqlDataReader rows = await query.ExecuteReaderAsync().ConfigureAwait(false);
+        while (await rows.ReadAsync().ConfigureAwait(false))
+        {
+            found.Add(rows.GetString(0));
+        }
+
+        return new InvariantReport(id, name, checkedRows, found.Count == 0, found);
+    }
+}

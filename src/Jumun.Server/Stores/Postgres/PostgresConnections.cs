@@ -1,0 +1,95 @@
+using Npgsql;
+
+namespace Jumun.Server.Stores.Postgres;
+
+/// <summary>How connections are made: what the operator wrote, and what the store needs beside it.</summary>
+internal static class PostgresConnections
+{
+    // A plan may be made while its table is empty, and is kept: an index is taken all the same. The compiler of plans would
+    // see the price of what was switched off, and start for every statement.
+    private const string Plans = "-c enable_seqscan=off -c enable_mergejoin=off -c enable_bitmapscan=off -c jit=off";
+
+    /// <summary>The lane's connection: never pooled, never cancelled, and gone soon when the network falls silent.</summary>
+    public static NpgsqlDataSource Lane(string connectionString)
+    {
+        NpgsqlConnectionStringBuilder settings = Read(connectionString);
+        settings.Pooling = false;
+        settings.CommandTimeout = Bounds.PostgresReadSeconds;
+        settings.ReadBufferSize = 64 * 1024;
+        settings.WriteBufferSize = 64 * 1024;
+        settings.TcpKeepAlive = true;
+        settings.TcpKeepAliveTime = Bounds.PostgresSilenceSeconds / 2;
+        settings.TcpKeepAliveInterval = 1;
+        AddOptions(
+            settings,
+            $"{Plans} -c plan_cache_mode=force_generic_plan -c lock_timeout={Bounds.PostgresLockMilliseconds}"
+            + $" -c idle_in_transaction_session_timeout={Bounds.PostgresIdleMilliseconds}"
+            + $" -c tcp_keepalives_idle={Bounds.PostgresSilenceSeconds / 2} -c tcp_keepalives_interval=1"
+            + $" -c tcp_user_timeout={Bounds.PostgresSilenceSeconds * 1_000}");
+        return Build(settings);
+    }
+
+    /// <summary>Connections for reads: pooled, and unable to write.</summary>
+    public static NpgsqlDataSource Readers(string connectionString)
+    {
+        NpgsqlConnectionStringBuilder settings = Read(connectionString);
+        settings.Pooling = true;
+        settings.MaxPoolSize = Bounds.PostgresReaders;
+        settings.MinPoolSize = 0;
+        settings.CommandTimeout = Bounds.PostgresReadSeconds;
+
+        // Nothing that a read leaves behind could matter to the next one.
+        settings.NoResetOnClose = true;
+        settings.TcpKeepAlive = true;
+        AddOptions(settings, $"{Plans} -c default_transaction_read_only=on");
+        return Build(settings);
+    }
+
+    /// <summary>A connection as the operator wrote it, for migrations.</summary>
+    public static NpgsqlDataSource Plain(string connectionString)
+    {
+        NpgsqlConnectionStringBuilder settings = Read(connectionString);
+        settings.Pooling = false;
+        settings.CommandTimeout = 0;
+        return Build(settings);
+    }
+
+    private static NpgsqlConnectionStringBuilder Read(string connectionString)
+    {
+        try
+        {
+            var settings = new NpgsqlConnectionStringBuilder(connectionString) { Timeout = Bounds.PostgresConnectSeconds };
+            if (string.IsNullOrWhiteSpace(settings.Host))
+            {
+                throw new SetupException("ConnectionStrings__Jumun names no Host. Write it so: Host=…;Database=…;Username=…;Password=…");
+            }
+
+            settings.ApplicationName ??= "jumun";
+            settings.MaxAutoPrepare = 200;
+            settings.AutoPrepareMinUsages = 2;
+            return settings;
+        }
+        catch (Exception error) when (error is ArgumentException or FormatException or KeyNotFoundException)
+        {
+            throw new SetupException($"ConnectionStrings__Jumun cannot be read: {error.Message}", error);
+        }
+    }
+
+    private static void AddOptions(NpgsqlConnectionStringBuilder settings, string options) =>
+        settings.Options = settings.Options is { Length: > 0 } own ? $"{own} {options}" : options;
+
+    private static NpgsqlDataSource Build(NpgsqlConnectionStringBuilder settings)
+    {
+        bool hasSeveralHosts = settings.Host!.Contains(',', StringComparison.Ordinal);
+        if (!hasSeveralHosts)
+        {
+            // One host is the primary or nothing; Npgsql refuses the word where it has no choice.
+            settings.TargetSessionAttributes = null;
+        }
+
+        // The types that the store uses are built in: none are read from the catalogue at the start.
+        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+        builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false));
+        return hasSeveralHosts ? builder.BuildMultiHost().WithTargetSession(TargetSessionAttributes.Primary) : builder.Build();
+    }
+}

@@ -1,0 +1,50 @@
+using Npgsql;
+
+namespace Jumun.Server.Stores.Postgres;
+
+/// <summary>What an error of PostgreSQL means for a batch.</summary>
+internal static class PostgresErrors
+{
+    /// <summary>Rows that may not exist yet when a batch is loaded, so that no lock keeps another process from inserting them.</summary>
+    private static readonly string[] RacedKeys = ["wallets_pkey", "idempotency_keys_pkey", "products_pkey", "coupons_pkey"];
+
+    /// <summary>Whether the statement failed and the session lives: its transaction cannot commit any more.</summary>
+    public static bool IsStatementError(Exception error) => error is PostgresException { InvariantSeverity: "ERROR" };
+
+    /// <summary>Whether the database or the way to it failed, not the program.</summary>
+    public static bool IsOfDatabase(Exception error) =>
+        error is NpgsqlException or TimeoutException or IOException or System.Net.Sockets.SocketException;
+
+    /// <summary>The exception for a statement that failed, after its transaction was rolled back.</summary>
+    public static Exception OfStatement(PostgresException error) =>
+        IsRace(error) ? new StoreRaceException(error)
+        : IsRefusal(error) ? new StoreRejectedException(error)
+        : new StoreUnavailableException(RequestOutcome.None, error);
+
+    /// <summary>The database cannot be opened: says what the operator can do.</summary>
+    public static SetupException CannotOpen(NpgsqlDataSource source, Exception error)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(source.ConnectionString);
+        string where = $"the database '{settings.Database}' at {settings.Host}";
+        return (error as PostgresException)?.SqlState switch
+        {
+            PostgresErrorCodes.InvalidCatalogName => new SetupException($"There is no {where[4..]}. Create it, then run 'migrate'.", error),
+            PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification =>
+                new SetupException($"The user or password of ConnectionStrings__Jumun is refused by {where}: {error.Message}", error),
+            PostgresErrorCodes.InsufficientPrivilege =>
+                new SetupException($"The user '{settings.Username}' may not do this in {where}: {error.Message}", error),
+            _ => new SetupException($"Cannot use {where}: {error.Message} Check ConnectionStrings__Jumun and whether the server runs.", error),
+        };
+    }
+
+    private static bool IsRace(PostgresException error) => error.SqlState switch
+    {
+        PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.LockNotAvailable => true,
+        PostgresErrorCodes.UniqueViolation => Array.Exists(
+            RacedKeys, name => error.ConstraintName?.StartsWith(name, StringComparison.Ordinal) is true),
+        _ => false,
+    };
+
+    /// <summary>Whether the values were refused (classes 21, 22, 23 and 54): the same batch would be refused again.</summary>
+    private static bool IsRefusal(PostgresException error) => error.SqlState[..2] is "21" or "22" or "23" or "54";
+}

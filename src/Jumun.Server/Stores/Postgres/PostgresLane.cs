@@ -1,0 +1,160 @@
+using Jumun.Server.Execution;
+using Npgsql;
+
+namespace Jumun.Server.Stores.Postgres;
+
+/// <summary>
+/// The connection that settles batches, with its prepared statements. When it fails in a way that leaves its state open
+/// it is dropped as a whole, and the next batch opens another.
+/// </summary>
+internal sealed class PostgresLane : IDisposable
+{
+    private readonly NpgsqlConnection connection;
+    private readonly PostgresLoad load;
+    private readonly PostgresWrite write;
+    private PostgresNotice? warning;
+    private Task running = Task.CompletedTask;
+
+    private PostgresLane(NpgsqlConnection connection, short slot)
+    {
+        this.connection = connection;
+        load = new PostgresLoad(connection);
+        write = new PostgresWrite(connection, slot);
+        connection.Notice += (_, notice) => warning = notice.Notice.InvariantSeverity == "WARNING" ? notice.Notice : warning;
+    }
+
+    /// <summary>The process of the server that serves this connection.</summary>
+    public int BackendId => connection.ProcessID;
+
+    /// <summary>Commands of the last load and write.</summary>
+    public (int Load, int Write) Commands => (load.Commands, write.Commands);
+
+    private bool InTransaction { get; set; }
+
+    public static async Task<PostgresLane> OpenAsync(NpgsqlDataSource source, short slot)
+    {
+        NpgsqlConnection connection = await source.OpenConnectionAsync().ConfigureAwait(false);
+        try
+        {
+            // What was acknowledged is on the disk, whatever the database's default says.
+            await using var durable = new NpgsqlCommand(
+                "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'", connection);
+            await durable.ExecuteNonQueryAsync().ConfigureAwait(false);
+            return new PostgresLane(connection, slot);
+        }
+        catch
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    public ValueTask LoadAsync(Batch batch)
+    {
+        InTransaction = true;
+        return load.RunAsync(batch);
+    }
+
+    /// <summary>Gathers what the batch writes.</summary>
+    public void Prepare(Batch batch) => write.Prepare(batch, load);
+
+    /// <summary>
+    /// Writes and commits. The wait for the answer is bounded; the commit is not cancelled, it goes on unheard.
+    /// </summary>
+    /// <returns>What makes the outcome doubtful although the commit was reported; null when nothing does.</returns>
+    public async ValueTask<Exception?> CommitAsync()
+    {
+        warning = null;
+        running = write.RunAsync();
+        await running.WaitAsync(TimeSpan.FromSeconds(Bounds.PostgresCommitSeconds)).ConfigureAwait(false);
+        InTransaction = false;
+
+        // A commit whose wait for the standby was cut short succeeds with no more than a warning.
+        return warning is { } notice ? new NpgsqlException(notice.MessageText) : null;
+    }
+
+    /// <summary>Ends the transaction, if there is one, without writing.</summary>
+    public async ValueTask RollbackAsync()
+    {
+        if (InTransaction)
+        {
+            await using var command = new NpgsqlCommand("ROLLBACK", connection);
+            await command.ExecuteNonQueryAsync().ConfigureAwait(false);
+            InTransaction = false;
+        }
+    }
+
+    /// <summary>Deletes rows of old batches, oldest first.</summary>
+    public async ValueTask SweepAsync(Guid before)
+    {
+        await using var command = new NpgsqlCommand(
+            """
+            DELETE FROM batches WHERE batch_id = ANY(ARRAY(
+              SELECT batch_id FROM batches WHERE batch_id < $1 ORDER BY batch_id LIMIT $2 FOR UPDATE SKIP LOCKED))
+            """,
+            connection);
+        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = before });
+        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = Bounds.SweptBatches });
+        await command.ExecuteNonQueryAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Whether a batch committed. The row of a batch that did not is inserted here, as one that never will: while its old
+    /// session still lives this waits for its end, and afterwards that session cannot commit. The row is written again in
+    /// either case, so that the answer is as durable as the batch: a commit waits for the standby as the lost one did.
+    /// </summary>
+    public Task<bool> HasCommittedAsync(Guid batchId, DateTimeOffset now, TimeSpan time)
+    {
+        warning = null;
+        Task<bool> lookup = LookUpAsync(batchId, now);
+        running = lookup;
+        return lookup.WaitAsync(time);
+    }
+
+    /// <summary>Closes the connection. A session that nobody waits for any more is left alone, and closed when it is done.</summary>
+    public void Dispose()
+    {
+        if (running.IsCompleted)
+        {
+            Close();
+        }
+        else
+        {
+            running.ContinueWith(_ => Close(), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        }
+    }
+
+    private async Task<bool> LookUpAsync(Guid batchId, DateTimeOffset now)
+    {
+        await using var lookup = new NpgsqlBatch(connection) { Timeout = 0 };
+        NpgsqlBatchCommand Command(string text)
+        {
+            var command = new NpgsqlBatchCommand(text);
+            command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = batchId });
+            command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = now.ToUnixTimeMilliseconds() });
+            return command;
+        }
+
+        lookup.BatchCommands.Add(new NpgsqlBatchCommand("BEGIN ISOLATION LEVEL READ COMMITTED"));
+        lookup.BatchCommands.Add(Command(
+            "INSERT INTO batches (batch_id, created_at, committed) VALUES ($1, $2, false) ON CONFLICT (batch_id) DO NOTHING"));
+        lookup.BatchCommands.Add(Command("UPDATE batches SET created_at = $2 WHERE batch_id = $1 RETURNING committed"));
+        lookup.BatchCommands.Add(new NpgsqlBatchCommand("COMMIT"));
+        await using NpgsqlDataReader reader = await lookup.ExecuteReaderAsync().ConfigureAwait(false);
+        bool committed = await reader.ReadAsync().ConfigureAwait(false) && reader.GetBoolean(0);
+
+        // The commit is the last result: it has succeeded only when it was read.
+        while (await reader.NextResultAsync().ConfigureAwait(false))
+        {
+        }
+
+        return warning is { } notice ? throw new NpgsqlException(notice.MessageText) : committed;
+    }
+
+    private void Close()
+    {
+        load.Dispose();
+        write.Dispose();
+        connection.Dispose();
+    }
+}
