@@ -1,4 +1,5 @@
 using System.Globalization;
+using Jumun.Server.Stores.Postgres;
 using Npgsql;
 
 namespace Jumun.Tests;
@@ -7,16 +8,14 @@ namespace Jumun.Tests;
 internal static class PostgresServer
 {
     private static readonly Lazy<Task<PostgresCluster>> Cluster = new(StartAsync);
+    private static readonly Lazy<Task<string>> Template = new(MakeTemplateAsync);
     private static int last;
 
     /// <summary>An empty database; its connection string.</summary>
-    public static async Task<string> CreateDatabaseAsync()
-    {
-        PostgresCluster cluster = await Cluster.Value;
-        string name = $"shop_{Interlocked.Increment(ref last).ToString(CultureInfo.InvariantCulture)}";
-        await cluster.ExecuteAsync($"CREATE DATABASE {name}");
-        return cluster.ConnectionString(name);
-    }
+    public static Task<string> CreateDatabaseAsync() => CreateAsync("template1");
+
+    /// <summary>A database with the shop's schema: a copy, because that is faster than the steps that lead there.</summary>
+    public static async Task<string> CreateShopAsync() => await CreateAsync(await Template.Value);
 
     /// <summary>Drops a database, also under those who still use it.</summary>
     public static async Task DropDatabaseAsync(string connectionString)
@@ -24,6 +23,22 @@ internal static class PostgresServer
         PostgresCluster cluster = await Cluster.Value;
         string name = new NpgsqlConnectionStringBuilder(connectionString).Database!;
         await cluster.ExecuteAsync($"DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+    }
+
+    private static async Task<string> CreateAsync(string template)
+    {
+        PostgresCluster cluster = await Cluster.Value;
+        string name = $"shop_{Interlocked.Increment(ref last).ToString(CultureInfo.InvariantCulture)}";
+        await cluster.ExecuteAsync($"CREATE DATABASE {name} TEMPLATE {template}");
+        return cluster.ConnectionString(name);
+    }
+
+    private static async Task<string> MakeTemplateAsync()
+    {
+        // A database that somebody is connected to cannot be copied: no connection may stay in a pool.
+        string template = await CreateDatabaseAsync();
+        await PostgresStore.MigrateAsync($"{template};Pooling=false");
+        return new NpgsqlConnectionStringBuilder(template).Database!;
     }
 
     private static async Task<PostgresCluster> StartAsync()
