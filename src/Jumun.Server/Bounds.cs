@@ -117,6 +117,12 @@ internal static class Bounds
     /// <summary>Expired orders that one round of the sweep ends.</summary>
     public const int ExpiredOrders = 500;
 
+    /// <summary>Partitions into which members are divided for what processes share: a member is in one of them.</summary>
+    public const int Partitions = 64;
+
+    /// <summary>How long a process may work on a partition before it has to ask again, in seconds.</summary>
+    public const int LeaseSeconds = 8;
+
     /// <summary>Events that the relay hands to the data platform at once.</summary>
     public const int RelayedEvents = 500;
 

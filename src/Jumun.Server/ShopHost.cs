@@ -103,6 +103,8 @@ internal sealed class ShopHost : IAsyncDisposable
         services.AddSingleton<Auth>();
         services.AddSingleton<Metrics>();
         services.AddSingleton<Telemetry>();
+        services.AddSingleton<Leases>();
+        services.AddHostedService(provider => provider.GetRequiredService<Leases>());
         services.AddHostedService<Relay>();
         services.AddHostedService<ExpirySweep>();
         services.AddHostedService<KeySweep>();

@@ -113,7 +113,7 @@ internal sealed partial class SqliteStore
                 .Bind(1, a.now).Bind(2, a.limit),
             static row => (row.Text(0), row.Guid(1))));
 
-    public ValueTask<List<PendingEvent>> PendingEventsAsync(int limit) =>
+    public ValueTask<List<PendingEvent>> PendingEventsAsync(IReadOnlyList<short> partitions, int limit) =>
         ReadAsync(limit, static (db, limit) => All(
             db["""
                 SELECT o.member_id, o.event_id, o.body FROM outbox_queue q JOIN outbox o USING (position)

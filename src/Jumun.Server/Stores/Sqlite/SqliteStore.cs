@@ -10,6 +10,8 @@ namespace Jumun.Server.Stores.Sqlite;
 /// </summary>
 internal sealed partial class SqliteStore : IStore
 {
+    private static readonly short[] AllPartitions = [.. Enumerable.Range(0, Bounds.Partitions).Select(partition => (short)partition)];
+
     private readonly string path;
     private readonly FileStream processLock;
     private readonly ConcurrentBag<SqliteConnection> readers = [];
@@ -104,6 +106,11 @@ internal sealed partial class SqliteStore : IStore
         // The writer belongs to the executor: whether it is there can be asked, using it cannot.
         return new ValueTask<string?>(Volatile.Read(ref writer) is null ? "the database file cannot be written" : null);
     }
+
+    /// <summary>One process writes to a file, so all that is to be done is its own.</summary>
+    public ValueTask<(IReadOnlyList<short> Partitions, int Processes)> RenewLeasesAsync(Guid process, bool mayGive) => new((AllPartitions, 1));
+
+    public ValueTask GiveUpLeasesAsync(Guid process) => ValueTask.CompletedTask;
 
     public async ValueTask DisposeAsync()
     {
