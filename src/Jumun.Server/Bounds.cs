@@ -81,6 +81,9 @@ internal static class Bounds
     /// <summary>How long a read or the load of a batch may take on PostgreSQL, in seconds.</summary>
     public const int PostgresReadSeconds = 15;
 
+    /// <summary>How often a read is asked whose connection was lost.</summary>
+    public const int PostgresReadTries = 2;
+
     /// <summary>How long a batch waits for one lock, in milliseconds.</summary>
     public const int PostgresLockMilliseconds = 2_000;
 
@@ -100,7 +103,7 @@ internal static class Bounds
     public const int PostgresSweepSeconds = 10;
 
     /// <summary>How long the row of a batch is kept, in seconds: much longer than its outcome can be in doubt.</summary>
-    public const int PostgresBatchSeconds = 3_600;
+    public const int PostgresBatchSeconds = 600;
 
     /// <summary>Batch rows that one sweep deletes.</summary>
     public const int SweptBatches = 10_000;

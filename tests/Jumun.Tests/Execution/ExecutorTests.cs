@@ -3,6 +3,7 @@ using Jumun.Products;
 using Jumun.Server;
 using Jumun.Server.Api;
 using Jumun.Server.Execution;
+using Jumun.Server.Stores;
 using Jumun.Server.Stores.Sqlite;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -116,6 +117,30 @@ public sealed class ExecutorTests : IAsyncLifetime
 
         Assert.NotNull((await Charge("m", 3)).Answer);
         Assert.Equal(3, (await store.PointsAsync("m")).Balance);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(Bounds.BatchTries - 1)]
+    public async Task A_batch_in_which_another_process_was_first_is_settled_anew(int races)
+    {
+        store.Fault = RaceAt(SqliteStore.FaultPoint.BeforeCommit, races);
+        Settlement[] settled = await Task.WhenAll(Charge("m", 100, "key"), Charge("m", 100, "key"), Charge("n", 1));
+        Assert.All(settled, settlement => Assert.Null(settlement.Refusal));
+        Assert.Equal((100, 1), ((await store.PointsAsync("m")).Balance, (await store.PointsAsync("n")).Balance));
+        Assert.Equal(races, executor.Counters.Races);
+    }
+
+    [Fact]
+    public async Task A_batch_in_which_others_are_always_first_answers_503_without_effect()
+    {
+        store.Fault = RaceAt(SqliteStore.FaultPoint.Load, int.MaxValue);
+        Settlement failed = await Charge("m", 100);
+        Assert.Equal(RefusalCode.Unavailable, failed.Refusal!.Code);
+        Assert.Equal(RequestOutcome.None, failed.Refusal.Outcome);
+        store.Fault = null;
+        Assert.Equal(0, (await store.PointsAsync("m")).Balance);
+        Assert.NotNull((await Charge("m", 3)).Answer);
     }
 
     [Fact]
@@ -276,6 +301,20 @@ public sealed class ExecutorTests : IAsyncLifetime
             if (point == where && failures++ == 0)
             {
                 throw new SqliteException(10, "disk I/O error");
+            }
+        };
+    }
+
+    /// <summary>Another process is first, so often: what a store does then it has done, its transaction is rolled back.</summary>
+    private Action<SqliteStore.FaultPoint> RaceAt(SqliteStore.FaultPoint where, int times)
+    {
+        int races = 0;
+        return point =>
+        {
+            if (point == where && races++ < times)
+            {
+                store.AbandonAsync();
+                throw new StoreRaceException(new InvalidOperationException("Another process was first."));
             }
         };
     }

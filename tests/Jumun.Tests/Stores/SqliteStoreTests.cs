@@ -1,5 +1,3 @@
-using Jumun.Coupons;
-using Jumun.Orders;
 using Jumun.Products;
 using Jumun.Server;
 using Jumun.Server.Stores;
@@ -154,23 +152,5 @@ public sealed class SqliteStoreTests : StoreContract
         InvariantReport report = (await Store.AuditAsync()).Single(report => report.Id == id);
         Assert.False(report.Holds);
         Assert.NotEmpty(report.Offenders);
-    }
-
-    /// <summary>A little of everything: paid, refunded and pending orders, with coupons.</summary>
-    private async Task LiveAsync()
-    {
-        ProductView product = await ProductAsync();
-        CouponView coupon = await CouponAsync();
-        foreach (string member in (string[])["m", "n", "o", "p"])
-        {
-            await ChargeAsync(member, 1_000);
-            await DoAsync<IssuedCouponView>(new IssueCoupon(member, coupon.CouponId));
-        }
-
-        await PayAsync(await OrderAsync("m", coupon.CouponId, (product.ProductId, 1)));
-        OrderView refunded = await OrderAsync("n", coupon.CouponId, (product.ProductId, 1));
-        await PayAsync(refunded);
-        await CancelAsync(refunded);
-        await OrderAsync("o", coupon.CouponId, (product.ProductId, 1));
     }
 }

@@ -93,6 +93,24 @@ public abstract class StoreContract : IAsyncLifetime
         }
     }
 
+    /// <summary>A little of everything: paid, refunded and pending orders, with coupons.</summary>
+    private protected async Task LiveAsync()
+    {
+        ProductView product = await ProductAsync();
+        CouponView coupon = await CouponAsync();
+        foreach (string member in (string[])["m", "n", "o", "p"])
+        {
+            await ChargeAsync(member, 1_000);
+            await DoAsync<IssuedCouponView>(new IssueCoupon(member, coupon.CouponId));
+        }
+
+        await PayAsync(await OrderAsync("m", coupon.CouponId, (product.ProductId, 1)));
+        OrderView refunded = await OrderAsync("n", coupon.CouponId, (product.ProductId, 1));
+        await PayAsync(refunded);
+        await CancelAsync(refunded);
+        await OrderAsync("o", coupon.CouponId, (product.ProductId, 1));
+    }
+
     [Fact]
     public async Task A_member_never_seen_has_nothing_and_is_not_an_error()
     {

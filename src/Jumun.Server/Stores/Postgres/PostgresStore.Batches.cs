@@ -31,8 +31,7 @@ internal sealed partial class PostgresStore
         }
         catch (PostgresException error) when (PostgresErrors.IsStatementError(error))
         {
-            await AbandonAsync().ConfigureAwait(false);
-            throw PostgresErrors.OfStatement(error);
+            throw await FailedAsync(error).ConfigureAwait(false);
         }
         catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
         {
@@ -55,8 +54,7 @@ internal sealed partial class PostgresStore
         catch (PostgresException error) when (PostgresErrors.IsStatementError(error))
         {
             // The commit is the last command, and an error skips it.
-            await AbandonAsync().ConfigureAwait(false);
-            throw PostgresErrors.OfStatement(error);
+            throw await FailedAsync(error).ConfigureAwait(false);
         }
         catch (Exception error)
         {
@@ -105,6 +103,23 @@ internal sealed partial class PostgresStore
         {
             DropLane();
         }
+    }
+
+    /// <summary>Ends the transaction of a statement that failed, and tells what to make of it.</summary>
+    private async ValueTask<Exception> FailedAsync(PostgresException error)
+    {
+        Exception failure = PostgresErrors.OfStatement(error);
+        if (failure is StoreUnavailableException)
+        {
+            // A server that became a standby, a plan that no longer fits: another session may do better.
+            DropLane();
+        }
+        else
+        {
+            await AbandonAsync().ConfigureAwait(false);
+        }
+
+        return failure;
     }
 
     /// <summary>A commit whose outcome was not told is looked up, never guessed, on a connection of its own.</summary>

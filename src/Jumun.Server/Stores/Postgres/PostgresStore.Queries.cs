@@ -2,20 +2,27 @@ using Npgsql;
 
 namespace Jumun.Server.Stores.Postgres;
 
-/// <summary>How reads are run: each on a pooled connection of its own. One that the database did not answer was of no effect.</summary>
+/// <summary>How reads are run: each on a pooled connection of its own.</summary>
 internal sealed partial class PostgresStore
 {
     private async ValueTask<T> ReadAsync<T>(Query query, Func<NpgsqlDataReader, ValueTask<T>> read)
     {
-        try
+        await using NpgsqlCommand command = query.On(readers);
+        for (int tries = 1; ; tries++)
         {
-            await using NpgsqlCommand command = query.On(readers);
-            await using NpgsqlDataReader rows = await command.ExecuteReaderAsync().ConfigureAwait(false);
-            return await read(rows).ConfigureAwait(false);
-        }
-        catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
-        {
-            throw new StoreUnavailableException(RequestOutcome.None, error);
+            try
+            {
+                await using NpgsqlDataReader rows = await command.ExecuteReaderAsync().ConfigureAwait(false);
+                return await read(rows).ConfigureAwait(false);
+            }
+            catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
+            {
+                // A server that was started anew leaves dead connections in the pool: a read may be asked again.
+                if (tries == Bounds.PostgresReadTries || PostgresErrors.IsStatementError(error))
+                {
+                    throw new StoreUnavailableException(RequestOutcome.None, error);
+                }
+            }
         }
     }
 

@@ -99,14 +99,14 @@ internal sealed partial class PostgresStore : IStore
 
         try
         {
-            await using NpgsqlCommand command = readers.CreateCommand("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint");
             long asked = Stopwatch.GetTimestamp();
-            long there = (long)(await command.ExecuteScalarAsync().ConfigureAwait(false))!;
+            long there = await FirstAsync(
+                new Query("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"), static row => row.GetInt64(0)).ConfigureAwait(false);
             double trip = Stopwatch.GetElapsedTime(asked).TotalMilliseconds;
             double off = Math.Abs(TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() - (trip / 2) - there);
             return off - (trip / 2) > Bounds.ClockMilliseconds ? "this machine's clock is more than a second off the database's" : null;
         }
-        catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
+        catch (StoreUnavailableException)
         {
             return "the database cannot be reached";
         }

@@ -1,0 +1,280 @@
+using Jumun.Points;
+using Jumun.Server.Api;
+using Jumun.Server.Execution;
+using Jumun.Server.Stores;
+using Jumun.Server.Stores.Postgres;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+
+namespace Jumun.Tests.Stores;
+
+/// <summary>Sessions that are ended, answers that are lost and networks that are cut, each at its worst moment.</summary>
+public sealed class PostgresFaultTests : IAsyncLifetime
+{
+    private string database = "";
+    private CutProxy network = null!;
+    private PostgresStore store = null!;
+    private Executor executor = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        database = await PostgresServer.CreateDatabaseAsync();
+        await PostgresStore.MigrateAsync(database);
+        var settings = new NpgsqlConnectionStringBuilder(database);
+        network = new CutProxy(settings.Host!, settings.Port);
+        settings.Port = network.Port;
+        store = await PostgresStore.OpenAsync(settings.ConnectionString, "test");
+        executor = New(store);
+        Assert.Equal(1, await ChargedAsync(1));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        store.Fault = null;
+        await executor.DisposeAsync();
+        await store.DisposeAsync();
+        await network.DisposeAsync();
+        await PostgresServer.DropDatabaseAsync(database);
+    }
+
+    [Fact]
+    public async Task A_session_that_ended_between_batches_is_opened_again_unnoticed()
+    {
+        int? first = store.BackendId;
+        await TerminateAsync();
+        Assert.Equal(3, await ChargedAsync(2));
+        Assert.NotEqual(first, store.BackendId);
+        Assert.Null(await store.ProbeAsync());
+    }
+
+    [Fact]
+    public async Task A_session_that_ends_between_load_and_write_has_no_effect()
+    {
+        At(PostgresStore.FaultPoint.Write, TerminateAsync);
+        Assert.Equal(RequestOutcome.None, (await ChargeAsync(2)).Refusal!.Outcome);
+        Assert.Equal(1, await BalanceAsync());
+        Assert.Equal(3, await ChargedAsync(2));
+    }
+
+    [Fact]
+    public async Task A_session_that_ends_while_it_writes_has_no_effect()
+    {
+        // Somebody else is inserting the same wallet, so that the write waits.
+        await using var other = new NpgsqlConnection(database);
+        await other.OpenAsync(TestContext.Current.CancellationToken);
+        await using NpgsqlTransaction transaction = await other.BeginTransactionAsync(TestContext.Current.CancellationToken);
+        await using var insert = new NpgsqlCommand("INSERT INTO wallets VALUES ('n', 0, 0, 0)", other);
+        await insert.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        Task<Settlement> waiting = executor.SubmitAsync(new ChargePoints("n", 5)).AsTask();
+        await Task.Delay(200, TestContext.Current.CancellationToken);
+        Assert.False(waiting.IsCompleted);
+
+        await TerminateAsync();
+        Assert.Equal(RequestOutcome.None, (await waiting).Refusal!.Outcome);
+        await transaction.RollbackAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(0, (await store.PointsAsync("n")).Balance);
+        Assert.Equal(3, await ChargedAsync(2));
+    }
+
+    [Fact]
+    public async Task A_commit_whose_answer_is_lost_is_looked_up_and_answered_once()
+    {
+        At(PostgresStore.FaultPoint.Write, () => LoseTheAnswer(refuses: false));
+        Assert.Equal(3, ((PointsCharged)(await ChargeAsync(2)).Answer!).Balance);
+        Assert.Equal(3, await BalanceAsync());
+        Assert.Equal(4, await ChargedAsync(1));
+    }
+
+    [Fact]
+    public async Task A_commit_that_cannot_be_looked_up_is_unknown_and_a_retry_under_its_key_finds_the_effect()
+    {
+        At(PostgresStore.FaultPoint.Write, () => LoseTheAnswer(refuses: true));
+        Settlement unknown = await ChargeAsync(2, "key");
+        Assert.Equal(RequestOutcome.Unknown, unknown.Refusal!.Outcome);
+        Assert.NotNull(await store.ProbeAsync());
+        network.Refuses = false;
+
+        Assert.True((await ChargeAsync(2, "key")).Replayed);
+        Assert.Equal(3, await BalanceAsync());
+        Assert.Null(await store.ProbeAsync());
+    }
+
+    [Fact]
+    public async Task A_write_that_never_arrives_has_no_effect()
+    {
+        At(PostgresStore.FaultPoint.Write, () =>
+        {
+            network.Passes = 0;
+            _ = Later(200, () =>
+            {
+                network.CutProgram();
+                network.Passes = null;
+            });
+            return Task.CompletedTask;
+        });
+        Assert.Equal(RequestOutcome.None, (await ChargeAsync(2)).Refusal!.Outcome);
+        Assert.Equal(3, await ChargedAsync(2));
+    }
+
+    /// <summary>The batch's row and its changes arrive, the commit does not, and the database believes that more will come.</summary>
+    [Fact]
+    public async Task A_session_that_hangs_with_a_written_batch_is_waited_for_and_does_not_commit_later()
+    {
+        // Once, to know the size: all statements are prepared by then.
+        Assert.Equal(2, await ChargedAsync(1));
+        Assert.Equal(3, await ChargedAsync(1));
+        Task? ended = null;
+        At(PostgresStore.FaultPoint.Write, () =>
+        {
+            network.Passes = 200;
+            network.KeepsDatabase = true;
+            ended = Later(1_500, network.CutDatabase());
+            _ = Later(200, () =>
+            {
+                network.CutProgram();
+                network.Passes = null;
+            });
+            return Task.CompletedTask;
+        });
+        Settlement settlement = await ChargeAsync(2);
+        Assert.True(ended!.IsCompleted);
+        Assert.Equal(RequestOutcome.None, settlement.Refusal!.Outcome);
+        Assert.Equal(5, await ChargedAsync(2));
+    }
+
+    /// <summary>So PostgreSQL reports a wait for a standby that was cut short: as a warning, and a success.</summary>
+    [Fact]
+    public async Task A_commit_with_a_warning_is_looked_up()
+    {
+        await RunAsync("""
+            CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS $$
+              BEGIN RAISE WARNING 'canceling wait for synchronous replication due to user request'; RETURN NULL; END $$;
+            CREATE CONSTRAINT TRIGGER warn AFTER INSERT ON batches DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION warn();
+            """);
+        int? first = store.BackendId;
+        Assert.Equal(3, await ChargedAsync(2));
+        Assert.NotEqual(first, store.BackendId);
+    }
+
+    [Fact]
+    public async Task A_process_that_stops_with_locks_holds_up_the_others_only_so_long()
+    {
+        await using PostgresStore beside = await PostgresStore.OpenAsync(database, "beside");
+        await using Executor other = New(beside);
+        var loaded = new TaskCompletionSource();
+        var stopped = new TaskCompletionSource();
+        At(PostgresStore.FaultPoint.Write, () =>
+        {
+            loaded.SetResult();
+            return stopped.Task;
+        });
+        Task<Settlement> waiting = ChargeAsync(2);
+        await loaded.Task;
+        Assert.Equal(11, ((PointsCharged)(await other.SubmitAsync(new ChargePoints("m", 10))).Answer!).Balance);
+        stopped.SetResult();
+        Assert.Equal(RequestOutcome.None, (await waiting).Refusal!.Outcome);
+        Assert.Equal(13, await ChargedAsync(2));
+    }
+
+    [Fact]
+    public async Task A_command_that_the_schema_refuses_answers_500_and_its_neighbours_live()
+    {
+        var loaded = new TaskCompletionSource();
+        At(PostgresStore.FaultPoint.Write, () => loaded.Task);
+        Task<Settlement> first = ChargeAsync(1);
+        Task<Settlement> neighbour = ChargeAsync(1);
+        Task<Settlement> breaker = executor.SubmitAsync(new BreakSchema()).AsTask();
+        Task<Settlement> other = ChargeAsync(1);
+        loaded.SetResult();
+        Assert.All(await Task.WhenAll(first, neighbour, other), settlement => Assert.NotNull(settlement.Answer));
+        Assert.Equal(RefusalCode.InternalError, (await breaker).Refusal!.Code);
+        Assert.Equal(4, await BalanceAsync());
+    }
+
+    [Fact]
+    public async Task A_read_whose_database_is_gone_is_unavailable_and_the_probe_says_so()
+    {
+        network.Refuses = true;
+        network.CutProgram();
+        await Assert.ThrowsAsync<StoreUnavailableException>(async () => await store.PointsAsync("m"));
+        Assert.Equal("the database cannot be reached", await store.ProbeAsync());
+        Assert.Equal(RequestOutcome.None, (await ChargeAsync(1)).Refusal!.Outcome);
+        network.Refuses = false;
+        Assert.Equal(3, await ChargedAsync(2));
+        Assert.Equal(3, (await store.PointsAsync("m")).Balance);
+    }
+
+    private static Executor New(PostgresStore store) => new(store, TimeProvider.System, NullLogger<Executor>.Instance);
+
+    private static async Task Later(int milliseconds, Action act)
+    {
+        await Task.Delay(milliseconds);
+        act();
+    }
+
+    /// <summary>Does something once, at a point of the next batch that comes there.</summary>
+    private void At(PostgresStore.FaultPoint where, Func<Task> act) => store.Fault = point =>
+    {
+        if (point != where)
+        {
+            return Task.CompletedTask;
+        }
+
+        store.Fault = null;
+        return act();
+    };
+
+    /// <summary>The commit arrives; what is said of it does not, and when it has happened the network is cut.</summary>
+    private Task LoseTheAnswer(bool refuses)
+    {
+        network.LosesAnswers = true;
+        _ = CutAsync();
+        return Task.CompletedTask;
+
+        async Task CutAsync()
+        {
+            await TestShop.UntilAsync(async () => await BalanceAsync() == 3);
+            network.Refuses = refuses;
+            network.LosesAnswers = false;
+            network.CutProgram();
+        }
+    }
+
+    private Task<Settlement> ChargeAsync(long amount, string? key = null) => executor.SubmitAsync(
+        new ChargePoints("m", amount),
+        key is null ? null : new KeyedRequest(
+            new IdempotencyKey("m", key), BitConverter.GetBytes(amount), new Reply<PointsCharged>(200, ApiJson.Default.PointsCharged).Render)).AsTask();
+
+    private async Task<long> ChargedAsync(long amount) => ((PointsCharged)(await ChargeAsync(amount)).Answer!).Balance;
+
+    /// <summary>The balance as the database has it, past the network.</summary>
+    private async Task<long> BalanceAsync()
+    {
+        await using PostgresStore direct = await PostgresStore.OpenForReadingAsync(database);
+        return (await direct.PointsAsync("m")).Balance;
+    }
+
+    private Task TerminateAsync() => RunAsync($"SELECT pg_terminate_backend({store.BackendId}, 5000)");
+
+    private async Task RunAsync(string sql)
+    {
+        await using var connection = new NpgsqlConnection(database);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>A command whose change the schema refuses: pieces of a product that does not exist.</summary>
+    private sealed record BreakSchema : Command
+    {
+        public override void Declare(Keys keys)
+        {
+        }
+
+        public override Decision Decide(WorkingSet rows)
+        {
+            rows.StockChanges.Add(new Jumun.Products.StockChange(1_000, 1, "a product that does not exist", rows.Now));
+            return Done.Instance;
+        }
+    }
+}
