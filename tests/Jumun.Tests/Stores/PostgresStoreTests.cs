@@ -272,7 +272,7 @@ public sealed class PostgresStoreTests : StoreContract
         await DoAsync<Done>(new PutCartLine("m", product, 1));
         await DoAsync<Done>(new RemoveCartLine("m", product));
         await DoAsync<Done>(new RemoveCartLine("m", null));
-        PendingEvent pending = (await Store.PendingEventsAsync(1)).FirstOrDefault() ?? new PendingEvent("m", Guid.Empty, []);
+        PendingEvent pending = (await Store.PendingEventsAsync(AllPartitions, 1)).FirstOrDefault() ?? new PendingEvent("m", Guid.Empty, []);
         await DoAsync<Done>(new Jumun.DataPlatform.RecordDelivery([(pending.MemberId, pending.EventId)]));
         await DoAsync<Jumun.DataPlatform.EventsReplayed>(new Jumun.DataPlatform.ReplayEvents([pending.EventId], Next: null));
     }
