@@ -26,6 +26,8 @@ public sealed class PostgresStoreTests : StoreContract
         ["outbox"] = "member_id",
         ["outbox_queue"] = "member_id",
         ["idempotency_keys"] = "subject",
+        ["processes"] = "process_id",
+        ["leases"] = "partition",
         ["batches"] = "batch_id",
         ["schema_migrations"] = "name",
     };
@@ -239,7 +241,7 @@ public sealed class PostgresStoreTests : StoreContract
             INSERT INTO orders SELECT 'g' || i, gen_random_uuid(), 0, 0, 0, NULL, 0, 0, NULL, 1, '[]' FROM generate_series(1, 20000) i;
             INSERT INTO cart_lines SELECT 'g' || i, 1, 1 FROM generate_series(1, 20000) i;
             INSERT INTO outbox SELECT 'g' || i, gen_random_uuid(), gen_random_uuid(), 1, 0, 0, '' FROM generate_series(1, 20000) i;
-            INSERT INTO outbox_queue SELECT 'g' || i, gen_random_uuid(), 1, i, 0, 0 FROM generate_series(1, 20000) i;
+            INSERT INTO outbox_queue SELECT 'g' || i, 1, gen_random_uuid(), i, 0, 0 FROM generate_series(1, 20000) i;
             INSERT INTO idempotency_keys SELECT 'g' || i, 'k', 0, 200, '', NULL, '' FROM generate_series(1, 20000) i;
             """);
         const string Read = """
@@ -272,8 +274,8 @@ public sealed class PostgresStoreTests : StoreContract
         await DoAsync<Done>(new PutCartLine("m", product, 1));
         await DoAsync<Done>(new RemoveCartLine("m", product));
         await DoAsync<Done>(new RemoveCartLine("m", null));
-        PendingEvent pending = (await Store.PendingEventsAsync(AllPartitions, 1)).FirstOrDefault() ?? new PendingEvent("m", Guid.Empty, []);
-        await DoAsync<Done>(new Jumun.DataPlatform.RecordDelivery([(pending.MemberId, pending.EventId)]));
+        PendingEvent pending = (await Store.PendingEventsAsync(AllPartitions, 1)).FirstOrDefault() ?? new PendingEvent("m", Guid.Empty, 0, []);
+        await DoAsync<Done>(new Jumun.DataPlatform.RecordDelivery([new(pending.MemberId, pending.EventId, pending.Sequence)]));
         await DoAsync<Jumun.DataPlatform.EventsReplayed>(new Jumun.DataPlatform.ReplayEvents([pending.EventId], Next: null));
     }
 

@@ -15,6 +15,7 @@ internal sealed partial class PostgresStore : IStore
     private readonly short slot;
     private readonly List<PostgresLane> lost = [];
     private PostgresLane? lane;
+    private string relayedTo = "";
     private long sweptAt = Stopwatch.GetTimestamp();
 
     private PostgresStore(NpgsqlDataSource readers, NpgsqlDataSource? lanes, short slot)

@@ -116,11 +116,11 @@ internal sealed class PostgresWrite : IDisposable
 
     private readonly PostgresUpsert requeueEvents = new(
         "INSERT INTO outbox_queue (member_id, event_id, sequence, created_at, partition, state)", 6,
-        "ON CONFLICT (member_id, event_id) DO UPDATE SET state = excluded.state");
+        "ON CONFLICT (member_id, sequence) DO UPDATE SET state = excluded.state");
 
     private readonly PostgresStatement deleteDelivered = new("""
-        DELETE FROM outbox_queue t USING unnest($1, $2) AS v(member_id, event_id)
-        WHERE t.member_id = v.member_id AND t.event_id = v.event_id AND t.member_id = ANY($1)
+        DELETE FROM outbox_queue t USING unnest($1, $2) AS v(member_id, sequence)
+        WHERE t.member_id = v.member_id AND t.sequence = v.sequence AND t.member_id = ANY($1)
         """);
 
     private readonly PostgresStatement forgetKeys = new("""
@@ -399,7 +399,7 @@ internal sealed class PostgresWrite : IDisposable
 
         foreach (Delivery delivery in rows.Deliveries)
         {
-            deleteDelivered.Row().Add(delivery.MemberId).Add(delivery.EventId);
+            deleteDelivered.Row().Add(delivery.MemberId).Add(delivery.Sequence);
         }
 
         foreach (OutboxRow row in rows.Outbox.Written)
