@@ -114,6 +114,9 @@ internal static class Bounds
     /// </summary>
     public const int PostgresLostSessions = 4;
 
+    /// <summary>How long a migration waits for a table, in milliseconds: everybody else waits behind it.</summary>
+    public const int PostgresMigrationLockMilliseconds = 5_000;
+
     /// <summary>How often batch rows are swept, in seconds.</summary>
     public const int PostgresSweepSeconds = 10;
 

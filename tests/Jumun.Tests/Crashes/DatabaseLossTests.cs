@@ -99,7 +99,8 @@ public sealed class DatabaseLossTests
         using var server = new ServerProcess(folder.FullName, new()
         {
             ["Jumun:Store"] = "postgres",
-            ["ConnectionStrings:Jumun"] = $"Host={string.Join(',', hosts.Select(host => $"127.0.0.1:{host.Port}"))};Username=postgres;Database=postgres",
+            ["ConnectionStrings:Jumun"] = $"Host={string.Join(',', hosts.Select(host => $"127.0.0.1:{host.Port}"))};Username=postgres;Database=postgres"
+                + (hosts.Length > 1 ? ";Target Session Attributes=primary" : ""),
             // Longer than the longest outage: a client that pays at once never comes too late.
             ["Jumun:Orders:PaymentWindow"] = losses < 10 ? "00:00:12" : "00:00:25",
             ["Logging:LogLevel:Default"] = "Warning",
