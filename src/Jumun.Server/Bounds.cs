@@ -90,7 +90,7 @@ internal static class Bounds
     /// <summary>How long PostgreSQL waits for a network that is silent, in seconds, before it ends the session and its locks.</summary>
     public const int PostgresSilenceSeconds = 10;
 
-    /// <summary>How often batch rows are swept, in seconds.</summary>
+    /// <summary>How often batch rows are swept and plans made anew, in seconds.</summary>
     public const int PostgresSweepSeconds = 10;
 
     /// <summary>How long the row of a batch is kept, in seconds: much longer than its outcome can be in doubt.</summary>

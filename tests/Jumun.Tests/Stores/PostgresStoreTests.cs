@@ -223,11 +223,20 @@ public sealed class PostgresStoreTests : StoreContract
     }
 
     /// <summary>Plans are kept from when the tables were empty: what they read afterwards is what the batch needs, and no table.</summary>
-    [Fact]
-    public async Task Plans_made_on_empty_tables_find_their_rows_when_the_tables_have_grown()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Plans_made_on_empty_tables_find_their_rows_when_the_tables_have_grown(bool analyzed)
     {
         for (int i = 0; i < 3; i++)
         {
+            await LiveOnceAsync();
+        }
+
+        if (analyzed)
+        {
+            // Now the planner knows for certain that the tables are tiny.
+            await RunAsync("VACUUM ANALYZE");
             await LiveOnceAsync();
         }
 
