@@ -3,6 +3,8 @@ using Jumun.Points;
 using Jumun.Products;
 using Jumun.Server;
 using Jumun.Server.Execution;
+using Jumun.Server.Stores;
+using Jumun.Server.Stores.Postgres;
 using Jumun.Server.Stores.Sqlite;
 using Jumun.Server.Verbs;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -18,7 +20,7 @@ internal static class Prepare
 
     public static async Task<int> RunAsync(string database, int members, string key, string tokensPath)
     {
-        await using SqliteStore store = SqliteStore.Open(database);
+        await using IStore store = await OpenAsync(database);
         await using var executor = new Executor(store, TimeProvider.System, NullLogger<Executor>.Instance);
 
         DateTimeOffset now = TimeProvider.System.GetUtcNow();
@@ -37,6 +39,18 @@ internal static class Prepare
         }
 
         return 0;
+    }
+
+    /// <summary>A path is a SQLite file, anything else a connection string of PostgreSQL.</summary>
+    private static async Task<IStore> OpenAsync(string database)
+    {
+        if (!database.Contains("Host=", StringComparison.OrdinalIgnoreCase))
+        {
+            return SqliteStore.Open(database);
+        }
+
+        await PostgresStore.MigrateAsync(database);
+        return await PostgresStore.OpenAsync(database, processName: null);
     }
 
     /// <summary>Members whose names are in no order, so that their rows lie on random pages.</summary>

@@ -3,6 +3,7 @@ using Jumun.Bench;
 return args switch
 {
     ["ceiling", string url, string key] => await Ceiling.RunAsync(url, key),
+    ["textbook", string url, string key, string database] => await Textbook.RunAsync(url, key, database),
     ["prepare", string database, string members, string key, string tokens] => await Prepare.RunAsync(database, int.Parse(members), key, tokens),
     _ => Usage(),
 };
@@ -11,6 +12,7 @@ static int Usage()
 {
     Console.Error.WriteLine("""
         ceiling URL KEY                          serve the ceiling: the same web server, a token check, a small JSON answer
+        textbook URL KEY DATABASE                serve the shop as the textbook writes it, on PostgreSQL
         prepare DATABASE MEMBERS KEY TOKENS      make a shop with that many members, and a file of tokens for some of them
         """);
     return 2;

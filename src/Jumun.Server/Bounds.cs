@@ -57,8 +57,17 @@ internal static class Bounds
     /// <summary>Connections that read a SQLite file at once. A further reader waits.</summary>
     public const int SqliteReaders = 8;
 
-    /// <summary>Pages in the write-ahead log from which on the writer checkpoints between batches.</summary>
+    /// <summary>Pages of the write-ahead log that wait until they are copied into the file, beside the lane.</summary>
     public const int CheckpointPages = 4_096;
+
+    /// <summary>Pages in the log from which on the lane empties it, when little is left to copy.</summary>
+    public const int RestartPages = 16_384;
+
+    /// <summary>What little is: pages that the lane copies itself.</summary>
+    public const int CheckpointRestPages = 1_024;
+
+    /// <summary>Pages in the log from which on the lane waits for the copy, and for readers.</summary>
+    public const int LogPages = 32_768;
 
     /// <summary>Size to which the write-ahead log is cut back after a checkpoint that emptied it, in bytes.</summary>
     public const long WalBytes = 128L * 1024 * 1024;
@@ -102,14 +111,17 @@ internal static class Bounds
     /// <summary>How far this machine's clock may be off the database's, in milliseconds.</summary>
     public const int ClockMilliseconds = 1_000;
 
-    /// <summary>Partitions of the events to be delivered: a member's are all in one.</summary>
-    public const int OutboxPartitions = 64;
-
     /// <summary>Counters of a product's sales in an hour: processes share one when their names fall together.</summary>
     public const int SalesSlots = 256;
 
     /// <summary>Expired orders that one round of the sweep ends.</summary>
     public const int ExpiredOrders = 500;
+
+    /// <summary>Partitions into which members are divided for what processes share: a member is in one of them.</summary>
+    public const int Partitions = 64;
+
+    /// <summary>How long a process may work on a partition before it has to ask again, in seconds.</summary>
+    public const int LeaseSeconds = 8;
 
     /// <summary>Events that the relay hands to the data platform at once.</summary>
     public const int RelayedEvents = 500;

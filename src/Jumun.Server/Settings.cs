@@ -1,6 +1,9 @@
+using System.Data.Common;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Jumun.Server.Stores.Sqlite;
+using Npgsql;
 
 namespace Jumun.Server;
 
@@ -10,8 +13,8 @@ internal sealed record Settings
     /// <summary>Where the server listens when nothing is said.</summary>
     public const string DefaultUrl = "http://localhost:5080";
 
-    /// <summary>The SQLite file.</summary>
-    public required string DatabasePath { get; init; }
+    /// <summary>Where the shop is kept.</summary>
+    public required StoreSettings Store { get; init; }
 
     /// <summary>How bearer tokens are checked.</summary>
     public required AuthSettings Auth { get; init; }
@@ -35,27 +38,20 @@ internal sealed record Settings
     /// <exception cref="SetupException">One is missing or makes no sense. The message names it.</exception>
     public static Settings Read(IConfiguration configuration, IHostEnvironment environment)
     {
-        string store = configuration["Jumun:Store"] ?? "sqlite";
-        if (store != "sqlite")
-        {
-            throw new SetupException($"Jumun__Store is '{store}'. This version has one store: 'sqlite'.");
-        }
-
         string sink = configuration["Jumun:DataPlatform:Sink"] ?? "file";
         if (sink != "file")
         {
             throw new SetupException($"Jumun__DataPlatform__Sink is '{sink}'. This version has one sink: 'file'.");
         }
 
-        string database = SqliteFile.PathOf(configuration.GetConnectionString("Jumun") ?? "Data Source=data/jumun.db");
+        var store = StoreSettings.Read(configuration["Jumun:Store"], configuration.GetConnectionString("Jumun"));
         return new Settings
         {
-            DatabasePath = database,
+            Store = store,
             Auth = AuthSettings.Read(configuration.GetSection("Jumun:Auth")),
             PaymentWindow = Duration(configuration, "Jumun:Orders:PaymentWindow", TimeSpan.FromMinutes(10)),
             RefundWindow = Duration(configuration, "Jumun:Orders:RefundWindow", TimeSpan.FromDays(7)),
-            EventsPath = Path.GetFullPath(
-                configuration["Jumun:DataPlatform:Path"] ?? Path.Combine(Path.GetDirectoryName(database)!, "events.ndjson")),
+            EventsPath = Path.GetFullPath(configuration["Jumun:DataPlatform:Path"] ?? Path.Combine(store.Folder, "events.ndjson")),
             RateLimit = RateLimitSettings.Read(configuration.GetSection("Jumun:RateLimit")),
             IsDevelopment = environment.IsDevelopment(),
         };
@@ -68,11 +64,120 @@ internal sealed record Settings
             return otherwise;
         }
 
-        return TimeSpan.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out TimeSpan value)
+        return TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out TimeSpan value)
             && value > TimeSpan.Zero && value <= TimeSpan.FromDays(365)
             ? value
             : throw new SetupException(
                 $"{name.Replace(":", "__", StringComparison.Ordinal)} is '{text}'. It must be a time from 00:00:00.001 to 365.00:00:00, such as 00:10:00.");
+    }
+}
+
+/// <summary>The databases that can keep a shop.</summary>
+internal enum StoreKind
+{
+    /// <summary>A file, written by one process.</summary>
+    Sqlite,
+
+    /// <summary>A server, shared by any number of processes.</summary>
+    Postgres,
+}
+
+/// <summary>Where the shop is kept.</summary>
+/// <param name="Kind">Which database.</param>
+/// <param name="Address">SQLite's file; PostgreSQL's connection string, which may hold a password and is not shown.</param>
+internal sealed record StoreSettings(StoreKind Kind, string Address)
+{
+    private const string PostgresExample = "'Host=localhost;Database=jumun;Username=jumun;Password=…'";
+
+    /// <summary>The folder of what the server itself keeps: beside SQLite's file, or <c>data/</c> where it was started.</summary>
+    public string Folder => Kind switch
+    {
+        StoreKind.Sqlite => Path.GetDirectoryName(Address)!,
+        StoreKind.Postgres => Path.GetFullPath("data"),
+    };
+
+    /// <summary>The file of a developer's own signing key.</summary>
+    public string KeyPath => Kind switch
+    {
+        StoreKind.Sqlite => Path.ChangeExtension(Address, ".signing-key"),
+        StoreKind.Postgres => Path.Combine(Folder, "jumun.signing-key"),
+    };
+
+    /// <summary>What people are told: the file, or the database and its server.</summary>
+    public string Name
+    {
+        get
+        {
+            if (Kind == StoreKind.Sqlite)
+            {
+                return Address;
+            }
+
+            var server = new NpgsqlConnectionStringBuilder(Address);
+            return string.Create(CultureInfo.InvariantCulture, $"{server.Database} at {server.Host}:{server.Port}");
+        }
+    }
+
+    /// <summary>The database's own name, with the version that the program brings along.</summary>
+    public string Software => Kind switch
+    {
+        StoreKind.Sqlite => $"SQLite {SqliteConnection.LibraryVersion}",
+        StoreKind.Postgres => "PostgreSQL",
+    };
+
+    /// <summary>Reads and checks which store is meant.</summary>
+    /// <param name="store">The name of the kind; null for SQLite.</param>
+    /// <param name="connectionString">Where it is; null for SQLite's default.</param>
+    /// <exception cref="SetupException">There is no such store, or the connection string is none of its.</exception>
+    public static StoreSettings Read(string? store, string? connectionString) => store switch
+    {
+        null or "" or "sqlite" when NamesServer(connectionString) => throw new SetupException(
+            "ConnectionStrings__Jumun names a server, and Jumun__Store is 'sqlite', which is a file. Set Jumun__Store to 'postgres'."),
+        null or "" or "sqlite" => new StoreSettings(
+            StoreKind.Sqlite, SqliteFile.PathOf(connectionString is { Length: > 0 } file ? file : "Data Source=data/jumun.db")),
+        "postgres" => new StoreSettings(StoreKind.Postgres, Server(connectionString)),
+        _ => throw new SetupException($"Jumun__Store is '{store}'. It must be 'sqlite' or 'postgres'."),
+    };
+
+    /// <summary>Without the password.</summary>
+    public override string ToString() => Name;
+
+    private static bool NamesServer(string? connectionString)
+    {
+        try
+        {
+            var parts = new DbConnectionStringBuilder { ConnectionString = connectionString ?? "" };
+            return parts.ContainsKey("Host") || parts.ContainsKey("Server");
+        }
+        catch (ArgumentException)
+        {
+            // An address such as postgres://host/database.
+            return connectionString!.StartsWith("postgres", StringComparison.Ordinal);
+        }
+    }
+
+    private static string Server(string? connectionString)
+    {
+        if (string.IsNullOrEmpty(connectionString))
+        {
+            throw new SetupException(
+                $"Jumun__Store is 'postgres', and ConnectionStrings__Jumun, which must say where that is, is not set. It reads like {PostgresExample}.");
+        }
+
+        try
+        {
+            if (new NpgsqlConnectionStringBuilder(connectionString) is { Host.Length: > 0, Database.Length: > 0 })
+            {
+                return connectionString;
+            }
+        }
+        catch (Exception error) when (error is ArgumentException or FormatException or InvalidCastException or OverflowException)
+        {
+            // Said below, without what was read: a password may be in it.
+        }
+
+        throw new SetupException(
+            $"ConnectionStrings__Jumun does not say which PostgreSQL database is meant. It must have a Host and a Database, and read like {PostgresExample}.");
     }
 }
 
@@ -104,14 +209,14 @@ internal sealed record AuthSettings(string? SigningKey, string? Authority, strin
     }
 
     /// <summary>
-    /// These settings with a way to check tokens. Where none is set, a developer's machine gets a random key beside its
-    /// data file; anything else is refused.
+    /// These settings with a way to check tokens. Where none is set, a developer's machine gets a random key of
+    /// its own; anything else is refused.
     /// </summary>
-    /// <param name="databasePath">The data file.</param>
+    /// <param name="path">The file of such a key.</param>
     /// <param name="isDevelopment">Whether this is a developer's machine.</param>
     /// <param name="made">Told the path of a key that was made.</param>
     /// <exception cref="SetupException">No key, no authority, and no developer's machine.</exception>
-    public AuthSettings WithKey(string databasePath, bool isDevelopment, Action<string> made)
+    public AuthSettings WithKey(string path, bool isDevelopment, Action<string> made)
     {
         if (SigningKey is not null || Authority is not null)
         {
@@ -125,7 +230,6 @@ internal sealed record AuthSettings(string? SigningKey, string? Authority, strin
                 + "or Jumun__Auth__Authority (an OpenID Connect issuer).");
         }
 
-        string path = Path.ChangeExtension(databasePath, ".signing-key");
         if (!File.Exists(path))
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);

@@ -2,6 +2,7 @@ using Jumun.Server.Api;
 using Jumun.Server.DataPlatform;
 using Jumun.Server.Execution;
 using Jumun.Server.Stores;
+using Jumun.Server.Stores.Postgres;
 using Jumun.Server.Stores.Sqlite;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -34,7 +35,7 @@ internal sealed class ShopHost : IAsyncDisposable
         WebApplication? app = null;
         try
         {
-            SqliteStore store = SqliteStore.Open(settings.DatabasePath);
+            IStore store = await OpenAsync(settings.Store).ConfigureAwait(false);
             Register(builder.Services, settings, store);
             builder.WebHost.ConfigureKestrel(ConfigureKestrel);
             app = builder.Build();
@@ -51,6 +52,8 @@ internal sealed class ShopHost : IAsyncDisposable
         {
             if (app is not null)
             {
+                // What runs already ends before the store that it uses.
+                await app.StopAsync().ConfigureAwait(false);
                 await app.DisposeAsync().ConfigureAwait(false);
             }
 
@@ -63,6 +66,14 @@ internal sealed class ShopHost : IAsyncDisposable
         }
     }
 
+    /// <summary>Opens a store to write to it: SQLite's file is made and its schema brought up to date; PostgreSQL's schema must be.</summary>
+    /// <exception cref="SetupException">Something that the operator can mend.</exception>
+    public static async Task<IStore> OpenAsync(StoreSettings store) => store.Kind switch
+    {
+        StoreKind.Sqlite => SqliteStore.Open(store.Address),
+        StoreKind.Postgres => await PostgresStore.OpenAsync(store.Address, processName: null).ConfigureAwait(false),
+    };
+
     /// <summary>Serves until the process is told to stop.</summary>
     public Task WaitForShutdownAsync(CancellationToken stop) => app.WaitForShutdownAsync(stop);
 
@@ -73,7 +84,7 @@ internal sealed class ShopHost : IAsyncDisposable
         await app.DisposeAsync().ConfigureAwait(false);
     }
 
-    private static void Register(IServiceCollection services, Settings settings, SqliteStore store)
+    private static void Register(IServiceCollection services, Settings settings, IStore store)
     {
         services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(Bounds.DrainSeconds));
         services.AddRouting();
@@ -92,6 +103,8 @@ internal sealed class ShopHost : IAsyncDisposable
         services.AddSingleton<Auth>();
         services.AddSingleton<Metrics>();
         services.AddSingleton<Telemetry>();
+        services.AddSingleton<Leases>();
+        services.AddHostedService(provider => provider.GetRequiredService<Leases>());
         services.AddHostedService<Relay>();
         services.AddHostedService<ExpirySweep>();
         services.AddHostedService<KeySweep>();

@@ -1,85 +1,50 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
+using Jumun.Server.Stores.Postgres;
 using Npgsql;
 
 namespace Jumun.Tests;
 
-/// <summary>A PostgreSQL server of the tests' own: started when first asked for, durable like a real one, gone with the process.</summary>
+/// <summary>The PostgreSQL that all tests of a run share, started by the first that asks; each has a database of its own.</summary>
 internal static class PostgresServer
 {
-    private static readonly Lazy<string> Server = new(Start);
+    private static readonly Lazy<Task<PostgresCluster>> Cluster = new(StartAsync);
+    private static readonly Lazy<Task<string>> Template = new(MakeTemplateAsync);
+    private static int last;
 
-    /// <summary>A fresh, empty database.</summary>
-    public static async Task<string> CreateDatabaseAsync()
-    {
-        var settings = new NpgsqlConnectionStringBuilder(Server.Value);
-        string name = $"jumun_{Guid.NewGuid():N}";
-        await RunAsync(settings.ConnectionString, $"CREATE DATABASE {name}");
-        settings.Database = name;
-        return settings.ConnectionString;
-    }
+    /// <summary>An empty database; its connection string.</summary>
+    public static Task<string> CreateDatabaseAsync() => CreateAsync("template1");
 
-    /// <summary>Ends every session on a database and drops it.</summary>
+    /// <summary>A database with the shop's schema: a copy, because that is faster than the steps that lead there.</summary>
+    public static async Task<string> CreateShopAsync() => await CreateAsync(await Template.Value);
+
+    /// <summary>Drops a database, also under those who still use it.</summary>
     public static async Task DropDatabaseAsync(string connectionString)
     {
-        await RunAsync(Server.Value, $"DROP DATABASE IF EXISTS {new NpgsqlConnectionStringBuilder(connectionString).Database} WITH (FORCE)");
+        PostgresCluster cluster = await Cluster.Value;
+        string name = new NpgsqlConnectionStringBuilder(connectionString).Database!;
+        await cluster.ExecuteAsync($"DROP DATABASE IF EXISTS {name} WITH (FORCE)");
     }
 
-    private static async Task RunAsync(string connectionString, string sql)
+    private static async Task<string> CreateAsync(string template)
     {
-        await using var connection = new NpgsqlConnection(connectionString);
-        await connection.OpenAsync();
-        await using var command = new NpgsqlCommand(sql, connection);
-        await command.ExecuteNonQueryAsync();
+        PostgresCluster cluster = await Cluster.Value;
+        string name = $"shop_{Interlocked.Increment(ref last).ToString(CultureInfo.InvariantCulture)}";
+        await cluster.ExecuteAsync($"CREATE DATABASE {name} TEMPLATE {template}");
+        return cluster.ConnectionString(name);
     }
 
-    private static string Start()
+    private static async Task<string> MakeTemplateAsync()
     {
-        string programs = Directory.GetDirectories("/usr/lib/postgresql").Order(StringComparer.Ordinal).Last() + "/bin";
-        string folder = Directory.CreateTempSubdirectory("jumun-postgres-").FullName;
-        string data = Path.Combine(folder, "data");
-        if (Environment.UserName == "root")
-        {
-            // PostgreSQL refuses to run as root.
-            RunProgram("chown", ["postgres", folder]);
-        }
-
-        int port = FreePort();
-        RunProgram(
-            $"{programs}/initdb", ["-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"], asPostgres: true);
-        string options = string.Create(
-            CultureInfo.InvariantCulture,
-            $"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c max_connections=200 "
-            + $"-c fsync=on -c synchronous_commit=on -c full_page_writes=on");
-        RunProgram($"{programs}/pg_ctl", ["-D", data, "-l", Path.Combine(folder, "log"), "-o", options, "-w", "start"], asPostgres: true);
-        AppDomain.CurrentDomain.ProcessExit += (_, _) =>
-        {
-            RunProgram($"{programs}/pg_ctl", ["-D", data, "-m", "immediate", "-w", "stop"], asPostgres: true);
-            Directory.Delete(folder, recursive: true);
-        };
-        return string.Create(CultureInfo.InvariantCulture, $"Host=127.0.0.1;Port={port};Username=postgres;Database=postgres;Pooling=false");
+        // A database that somebody is connected to cannot be copied: no connection may stay in a pool.
+        string template = await CreateDatabaseAsync();
+        await PostgresStore.MigrateAsync($"{template};Pooling=false");
+        return new NpgsqlConnectionStringBuilder(template).Database!;
     }
 
-    private static int FreePort()
+    private static async Task<PostgresCluster> StartAsync()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
-
-    private static void RunProgram(string program, string[] arguments, bool asPostgres = false)
-    {
-        bool asAnother = asPostgres && Environment.UserName == "root";
-        var start = new ProcessStartInfo(
-            asAnother ? "runuser" : program, asAnother ? ["-u", "postgres", "--", program, .. arguments] : arguments)
-        {
-            // A server that is started keeps what it inherits: it must not hold the tests' own output open.
-            RedirectStandardOutput = !program.EndsWith("pg_ctl", StringComparison.Ordinal),
-        };
-        using Process process = Process.Start(start)!;
-        process.WaitForExit();
-        Assert.True(process.ExitCode == 0, $"{program} ended with {process.ExitCode}.");
+        PostgresCluster cluster = await PostgresCluster.CreateAsync();
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => cluster.End();
+        return cluster;
     }
 }

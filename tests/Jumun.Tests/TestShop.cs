@@ -17,22 +17,23 @@ using Microsoft.Extensions.Logging;
 
 namespace Jumun.Tests;
 
-/// <summary>A real server on a real socket, over a real SQLite file in a folder of its own.</summary>
+/// <summary>A real server on a real socket, over a real database of its own.</summary>
 internal sealed class TestShop : IAsyncDisposable
 {
     public const string SigningKey = "the-signing-key-of-the-tests-which-is-long-enough";
 
-    private readonly bool ownsFolder;
+    private readonly TestData data;
+    private readonly bool ownsData;
     private readonly ShopHost host;
     private readonly EndpointDataSource endpoints;
 
-    private TestShop(ShopHost host, EndpointDataSource endpoints, TestClock clock, string folder, bool ownsFolder)
+    private TestShop(ShopHost host, EndpointDataSource endpoints, TestClock clock, TestData data, bool ownsData)
     {
         this.host = host;
         this.endpoints = endpoints;
-        this.ownsFolder = ownsFolder;
+        this.data = data;
+        this.ownsData = ownsData;
         Clock = clock;
-        Folder = folder;
         Http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, MaxConnectionsPerServer = 256 })
         {
             BaseAddress = new Uri(host.Urls.First()),
@@ -46,7 +47,7 @@ internal sealed class TestShop : IAsyncDisposable
     /// <summary>The server's clock: real time and what the test adds.</summary>
     public TestClock Clock { get; }
 
-    public string Folder { get; }
+    public string Folder => data.Folder;
 
     public string EventsPath => Path.Combine(Folder, "events.ndjson");
 
@@ -58,27 +59,20 @@ internal sealed class TestShop : IAsyncDisposable
     public IEnumerable<RouteEndpoint> Routes => endpoints.Endpoints.OfType<RouteEndpoint>();
 
     /// <param name="settings">Settings beside those that every test has, written as in an environment, with ':'.</param>
-    /// <param name="folder">A folder of an earlier server, to go on with its data.</param>
-    public static async Task<TestShop> StartAsync(Dictionary<string, string?>? settings = null, string? folder = null)
+    /// <param name="data">The data of an earlier server, to go on with it.</param>
+    public static async Task<TestShop> StartAsync(Dictionary<string, string?>? settings = null, TestData? data = null)
     {
-        bool ownsFolder = folder is null;
-        folder ??= Directory.CreateTempSubdirectory("jumun-test-").FullName;
-        var clock = new TestClock();
-        WebApplicationBuilder builder = Surroundings.Builder();
-        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        bool ownsData = data is null;
+        data ??= await TestData.CreateAsync();
+        try
         {
-            ["ConnectionStrings:Jumun"] = $"Data Source={Path.Combine(folder, "jumun.db")}",
-            ["Jumun:Auth:SigningKey"] = SigningKey,
-            ["Jumun:DataPlatform:Path"] = Path.Combine(folder, "events.ndjson"),
-        });
-        builder.Configuration.AddInMemoryCollection(settings ?? []);
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Logging.SetMinimumLevel(LogLevel.Error);
-        builder.Services.AddSingleton<TimeProvider>(clock);
-        EndpointDataSource? endpoints = null;
-        builder.Services.AddSingleton<IHostedService>(services => new Glance(() => endpoints = services.GetRequiredService<EndpointDataSource>()));
-        ShopHost host = await ShopHost.StartAsync(builder, Settings.Read(builder.Configuration, builder.Environment));
-        return new TestShop(host, endpoints!, clock, folder, ownsFolder);
+            return await StartAsync(settings ?? [], data, ownsData);
+        }
+        catch when (ownsData)
+        {
+            await data.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>A token of the shop.</summary>
@@ -121,10 +115,26 @@ internal sealed class TestShop : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
-        if (ownsFolder)
+        if (ownsData)
         {
-            Directory.Delete(Folder, recursive: true);
+            await data.DisposeAsync();
         }
+    }
+
+    private static async Task<TestShop> StartAsync(Dictionary<string, string?> settings, TestData data, bool ownsData)
+    {
+        var clock = new TestClock();
+        WebApplicationBuilder builder = Surroundings.Builder();
+        builder.Configuration.AddInMemoryCollection(data.Settings);
+        builder.Configuration.AddInMemoryCollection([new("Jumun:Auth:SigningKey", SigningKey)]);
+        builder.Configuration.AddInMemoryCollection(settings);
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.SetMinimumLevel(LogLevel.Error);
+        builder.Services.AddSingleton<TimeProvider>(clock);
+        EndpointDataSource? endpoints = null;
+        builder.Services.AddSingleton<IHostedService>(services => new Glance(() => endpoints = services.GetRequiredService<EndpointDataSource>()));
+        ShopHost host = await ShopHost.StartAsync(builder, Settings.Read(builder.Configuration, builder.Environment));
+        return new TestShop(host, endpoints!, clock, data, ownsData);
     }
 }
 

@@ -45,9 +45,9 @@ internal sealed class OperationsApi(Shop shop, IHostApplicationLifetime lifetime
             new HealthAnswer(problem ?? "ok"), ApiJson.Default.HealthAnswer).ConfigureAwait(false);
     }
 
-    /// <summary>A store that was lost is opened again by the next batch: without other work, this is it.</summary>
+    /// <summary>A store that was lost is opened again by the next batch: without other work, this is it. Then it is asked once more.</summary>
     private async ValueTask<string?> ReopenAsync(string problem) =>
-        await shop.SettleAsync(new DoNothing()).ConfigureAwait(false) is null ? null : problem;
+        await shop.SettleAsync(new DoNothing()).ConfigureAwait(false) is null ? await shop.Store.ProbeAsync().ConfigureAwait(false) : problem;
 
     private async Task AuditAsync(HttpContext http)
     {

@@ -8,9 +8,10 @@ namespace Jumun.Server.DataPlatform;
 /// Carries events from the outbox to the data platform: at least once, each member's in order, woken by the commit
 /// and by a slow poll in case a signal is missed. Nothing waits for it: a platform that is down slows no payment.
 /// </summary>
-internal sealed class Relay(Executor executor, IStore store, ISink sink, ILogger<Relay> log) : BackgroundService
+internal sealed class Relay(Executor executor, IStore store, Leases leases, ISink sink, ILogger<Relay> log) : BackgroundService
 {
     private static readonly TimeSpan Poll = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan PollBesideOthers = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan ShortestDelay = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(30);
@@ -28,11 +29,19 @@ internal sealed class Relay(Executor executor, IStore store, ISink sink, ILogger
                 List<PendingEvent> events = [];
                 try
                 {
-                    events = await store.PendingEventsAsync(Bounds.RelayedEvents).ConfigureAwait(false);
-                    if (events.Count > 0)
+                    await leases.UseAsync(stoppingToken).ConfigureAwait(false);
+                    try
                     {
-                        await sink.DeliverAsync(events, stoppingToken).ConfigureAwait(false);
-                        await RecordAsync(events, stoppingToken).ConfigureAwait(false);
+                        events = await store.PendingEventsAsync(leases.Partitions, Bounds.RelayedEvents).ConfigureAwait(false);
+                        if (events.Count > 0)
+                        {
+                            await sink.DeliverAsync(events, stoppingToken).ConfigureAwait(false);
+                            await RecordAsync(events, stoppingToken).ConfigureAwait(false);
+                        }
+                    }
+                    finally
+                    {
+                        leases.Release();
                     }
 
                     delay = ShortestDelay;
@@ -61,7 +70,8 @@ internal sealed class Relay(Executor executor, IStore store, ISink sink, ILogger
     {
         if (delivered == 0)
         {
-            await wake.WaitAsync(Poll, stopping).ConfigureAwait(false);
+            // A commit of another process is not heard here, only found.
+            await wake.WaitAsync(leases.Processes > 1 ? PollBesideOthers : Poll, stopping).ConfigureAwait(false);
         }
         else if (delivered < Bounds.RelayedEvents)
         {

@@ -4,7 +4,7 @@ using Jumun.Server.Stores;
 namespace Jumun.Server.Execution;
 
 /// <summary>Ends orders whose payment window is over, four times a second: what they held is soon back for others.</summary>
-internal sealed class ExpirySweep(Executor executor, IStore store, TimeProvider clock, ILogger<ExpirySweep> log) : BackgroundService
+internal sealed class ExpirySweep(Executor executor, IStore store, Leases leases, TimeProvider clock, ILogger<ExpirySweep> log) : BackgroundService
 {
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(250);
 
@@ -14,6 +14,11 @@ internal sealed class ExpirySweep(Executor executor, IStore store, TimeProvider 
     /// <summary>One round; true when there may be more.</summary>
     private async ValueTask<bool> SweepAsync()
     {
+        if (!leases.Sweeps)
+        {
+            return false;
+        }
+
         List<(string MemberId, Guid OrderId)> orders =
             await store.ExpiredOrdersAsync(clock.GetUtcNow(), Bounds.ExpiredOrders).ConfigureAwait(false);
         var settled = new List<Task<Settlement>>(orders.Count);
@@ -29,7 +34,7 @@ internal sealed class ExpirySweep(Executor executor, IStore store, TimeProvider 
 }
 
 /// <summary>Forgets idempotency keys after their time, a bounded number a commit.</summary>
-internal sealed class KeySweep(Executor executor, IStore store, TimeProvider clock, ILogger<KeySweep> log) : BackgroundService
+internal sealed class KeySweep(Executor executor, IStore store, Leases leases, TimeProvider clock, ILogger<KeySweep> log) : BackgroundService
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Retention = TimeSpan.FromDays(7);
@@ -39,7 +44,7 @@ internal sealed class KeySweep(Executor executor, IStore store, TimeProvider clo
 
     private async ValueTask<bool> SweepAsync()
     {
-        if (!await store.HasKeysBeforeAsync(clock.GetUtcNow() - Retention).ConfigureAwait(false))
+        if (!leases.Sweeps || !await store.HasKeysBeforeAsync(clock.GetUtcNow() - Retention).ConfigureAwait(false))
         {
             return false;
         }

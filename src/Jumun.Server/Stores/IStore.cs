@@ -73,8 +73,22 @@ internal interface IStore : IAsyncDisposable
     /// <summary>Orders that are pending although their payment window is over, oldest first.</summary>
     ValueTask<List<(string MemberId, Guid OrderId)>> ExpiredOrdersAsync(DateTimeOffset now, int limit);
 
-    /// <summary>Events to be delivered, oldest first.</summary>
-    ValueTask<List<PendingEvent>> PendingEventsAsync(int limit);
+    /// <summary>
+    /// Events of these partitions that are to be delivered, oldest first; an event comes only with or after the earlier
+    /// ones of its member.
+    /// </summary>
+    ValueTask<List<PendingEvent>> PendingEventsAsync(IReadOnlyList<short> partitions, int limit);
+
+    /// <summary>
+    /// Renews the leases of a process, and takes free partitions up to its share among the processes that live.
+    /// </summary>
+    /// <param name="process">The process.</param>
+    /// <param name="mayGive">Whether partitions beyond its share may be given to others now.</param>
+    /// <returns>The partitions that are its own for <see cref="Bounds.LeaseSeconds"/> from the call on, in order; how many processes live.</returns>
+    ValueTask<(IReadOnlyList<short> Partitions, int Processes)> RenewLeasesAsync(Guid process, bool mayGive);
+
+    /// <summary>Ends the leases of a process that stops.</summary>
+    ValueTask GiveUpLeasesAsync(Guid process);
 
     /// <summary>Events of a state, newest first, those after the place given, with the place of each.</summary>
     ValueTask<List<((long First, long Second) Place, OutboxEventView Event)>> EventsAsync(

@@ -9,7 +9,7 @@ internal static class CommandLine
     public static RootCommand Root()
     {
         var root = new RootCommand("Jumun: points, exact stock, coupons, orders and payments for the moment when everyone presses the button at once.");
-        root.Subcommands.Add(Named("serve", "Serve the shop (also without a verb). Migrates a SQLite file itself.", ServeVerb.RunAsync));
+        root.Subcommands.Add(Named("serve", "Serve the shop (also without a verb). Migrates a SQLite file itself, and PostgreSQL never.", ServeVerb.RunAsync));
         root.Subcommands.Add(Named("migrate", "Bring the schema up to date.", StoreVerbs.MigrateAsync));
         root.Subcommands.Add(Named("seed", "Fill an empty shop with a demo catalogue.", StoreVerbs.SeedAsync));
         root.Subcommands.Add(TokenCommand());

@@ -1,5 +1,3 @@
-using Jumun.Server.Stores.Sqlite;
-
 namespace Jumun.Server.Verbs;
 
 /// <summary>Serves the shop until it is told to stop.</summary>
@@ -17,7 +15,7 @@ internal static class ServeVerb
         }
         else
         {
-            Console.WriteLine($"Jumun serves {settings.DatabasePath} (SQLite {SqliteConnection.LibraryVersion}) at {string.Join(", ", host.Urls)}");
+            Console.WriteLine($"Jumun serves {settings.Store.Name} ({settings.Store.Software}) at {string.Join(", ", host.Urls)}");
         }
 
         await host.WaitForShutdownAsync(stop).ConfigureAwait(false);
@@ -35,7 +33,7 @@ internal static class ServeVerb
         const string json = "-H \"Content-Type: application/json\"";
         Console.WriteLine($$"""
 
-            Jumun serves {{settings.DatabasePath}} (SQLite {{SqliteConnection.LibraryVersion}}){{(seeded ? ", with a demo catalogue" : "")}}
+            Jumun serves {{settings.Store.Name}} ({{settings.Store.Software}}){{(seeded ? ", with a demo catalogue" : "")}}
               address  {{address}}
               try it   {{address}}/docs   (Authorize with the token below)
               events   {{settings.EventsPath}}

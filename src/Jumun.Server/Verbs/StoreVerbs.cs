@@ -1,7 +1,7 @@
-using System.Globalization;
 using Jumun.Server.Api;
 using Jumun.Server.Execution;
 using Jumun.Server.Stores;
+using Jumun.Server.Stores.Postgres;
 using Jumun.Server.Stores.Sqlite;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -10,32 +10,46 @@ namespace Jumun.Server.Verbs;
 /// <summary>Verbs that look at or prepare the store.</summary>
 internal static class StoreVerbs
 {
+    private const string BackupText = "VACUUM INTO ?1";
+
     public static async Task<int> MigrateAsync(CancellationToken stop)
     {
-        Settings settings = Surroundings.Settings();
-        await using SqliteStore store = SqliteStore.Open(settings.DatabasePath);
-        Console.WriteLine($"The schema of {settings.DatabasePath} is up to date.");
+        StoreSettings settings = Surroundings.Settings().Store;
+        switch (settings.Kind)
+        {
+            case StoreKind.Sqlite:
+                await SqliteStore.Open(settings.Address).DisposeAsync().ConfigureAwait(false);
+                break;
+            case StoreKind.Postgres:
+                foreach (string step in await PostgresStore.MigrateAsync(settings.Address).ConfigureAwait(false))
+                {
+                    Console.WriteLine($"  {step}");
+                }
+
+                break;
+        }
+
+        Console.WriteLine($"The schema of {settings.Name} is up to date.");
         return 0;
     }
 
     public static async Task<int> SeedAsync(CancellationToken stop)
     {
         Settings settings = Surroundings.Settings();
-        await using SqliteStore store = SqliteStore.Open(settings.DatabasePath);
+        await using IStore store = await ShopHost.OpenAsync(settings.Store).ConfigureAwait(false);
         await using var executor = new Executor(store, TimeProvider.System, NullLogger<Executor>.Instance);
         var shop = new Shop(executor, store, new OrderIds(TimeProvider.System), TimeProvider.System, settings);
         Console.WriteLine(
             await DemoCatalogue.FillAsync(shop).ConfigureAwait(false)
-                ? $"{settings.DatabasePath} has a demo catalogue."
-                : $"{settings.DatabasePath} has products already: nothing was changed.");
+                ? $"{settings.Store.Name} has a demo catalogue."
+                : $"{settings.Store.Name} has products already: nothing was changed.");
         return 0;
     }
 
-    public static Task<int> AuditAsync(CancellationToken stop)
+    public static async Task<int> AuditAsync(CancellationToken stop)
     {
-        using SqliteConnection db = SqliteStore.OpenReadOnly(Surroundings.Settings().DatabasePath);
         bool all = true;
-        foreach (InvariantReport report in SqliteAudit.Run(db))
+        foreach (InvariantReport report in await InvariantsAsync(Surroundings.Settings().Store).ConfigureAwait(false))
         {
             all &= report.Holds;
             Console.WriteLine($"{(report.Holds ? "ok    " : "BROKEN")} {report.Id,-3} {report.Name} ({report.Figure} checked)");
@@ -45,50 +59,53 @@ internal static class StoreVerbs
             }
         }
 
-        return Task.FromResult(all ? 0 : 1);
+        return all ? 0 : 1;
     }
 
-    public static Task<int> DoctorAsync(CancellationToken stop)
+    public static async Task<int> DoctorAsync(CancellationToken stop)
     {
         Settings settings = Surroundings.Settings();
-        using SqliteConnection db = SqliteStore.OpenReadOnly(settings.DatabasePath);
-        string journal = db.Scalar("PRAGMA journal_mode") ?? "";
-        bool isServed = IsServed(settings.DatabasePath);
-        bool clockAgrees = Math.Abs(
-            long.Parse(db.Scalar("SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)")!, CultureInfo.InvariantCulture)
-            - TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds()) < 1_000;
-        bool isWhole = db.Scalar("PRAGMA quick_check(1)") == "ok";
-        bool isDurable = journal == "wal";
+        var report = new DoctorReport();
+        report.Fact("program", typeof(StoreVerbs).Assembly.GetName().Version?.ToString(3) ?? "");
+        report.Fact("runtime", Environment.Version.ToString());
+        switch (settings.Store.Kind)
+        {
+            case StoreKind.Sqlite:
+                SqliteDoctor.Examine(settings.Store.Address, report);
+                break;
+            case StoreKind.Postgres:
+                await PostgresDoctor.ExamineAsync(settings.Store, report, stop).ConfigureAwait(false);
+                break;
+        }
 
-        Line(true, "program", typeof(StoreVerbs).Assembly.GetName().Version?.ToString(3) ?? "");
-        Line(true, "runtime", Environment.Version.ToString());
-        Line(true, "sqlite", SqliteConnection.LibraryVersion);
-        Line(true, "file", $"{settings.DatabasePath}, {SizeOf(settings.DatabasePath)}, log {SizeOf(settings.DatabasePath + "-wal")}");
-        Line(true, "served", isServed ? "yes, another process holds the lock" : "no");
-        Line(isDurable, "journal_mode", isDurable ? "wal" : $"{journal}: 'serve' sets wal; nothing else may write to the file");
-        Line(true, "synchronous", "full (the writing connection sets it at every start)");
-        Line(isWhole, "quick_check", isWhole ? "ok" : "the file is damaged: restore a backup");
-        Line(clockAgrees, "clock", clockAgrees ? "agrees with the store's" : "is off by more than a second");
         bool hasKey = settings.Auth is not { SigningKey: null, Authority: null } || settings.IsDevelopment;
-        Line(
+        report.Check(
             hasKey, "tokens",
             settings.Auth.Authority is { } authority ? $"checked with the keys of {authority}"
             : settings.Auth.SigningKey is not null ? "checked with the signing key"
             : settings.IsDevelopment ? "checked with a random key of this machine (development)"
             : "cannot be checked: set Jumun__Auth__SigningKey or Jumun__Auth__Authority");
-        Line(true, "events", settings.EventsPath);
-        return Task.FromResult(isDurable && isWhole && clockAgrees && hasKey ? 0 : 1);
+        report.Fact("events", settings.EventsPath);
+        return report.IsFine ? 0 : 1;
     }
 
     public static int Backup(string file)
     {
+        StoreSettings settings = Surroundings.Settings().Store;
+        if (settings.Kind != StoreKind.Sqlite)
+        {
+            throw new SetupException(
+                "'backup' copies a SQLite file. PostgreSQL brings its own: pg_dump for one consistent state, "
+                + "pg_basebackup with an archive of its log to go back to any moment.");
+        }
+
         string path = Path.GetFullPath(file);
         if (File.Exists(path))
         {
             throw new SetupException($"{path} is there already. A backup never overwrites: name a new file.");
         }
 
-        using SqliteConnection db = SqliteStore.OpenReadOnly(Surroundings.Settings().DatabasePath);
+        using SqliteConnection db = SqliteStore.OpenReadOnly(settings.Address);
         try
         {
             // One snapshot, copied whole and compact, while others write.
@@ -100,32 +117,19 @@ internal static class StoreVerbs
             throw new SetupException($"The backup failed: {error.Message}", error);
         }
 
-        Console.WriteLine($"{path}, {SizeOf(path)}");
+        Console.WriteLine($"{path}, {SqliteDoctor.SizeOf(path)}");
         return 0;
     }
 
-    private const string BackupText = "VACUUM INTO ?1";
-
-    private static void Line(bool isFine, string name, string value) => Console.WriteLine($"{(isFine ? "ok  " : "WARN")} {name,-13} {value}");
-
-    private static bool IsServed(string path)
+    private static async Task<IReadOnlyList<InvariantReport>> InvariantsAsync(StoreSettings settings)
     {
-        if (!File.Exists(path + ".lock"))
+        if (settings.Kind == StoreKind.Sqlite)
         {
-            return false;
+            using SqliteConnection db = SqliteStore.OpenReadOnly(settings.Address);
+            return [.. SqliteAudit.Run(db)];
         }
 
-        try
-        {
-            SqliteFile.Lock(path).Dispose();
-            return false;
-        }
-        catch (SetupException)
-        {
-            return true;
-        }
+        await using PostgresStore store = await PostgresStore.OpenForReadingAsync(settings.Address).ConfigureAwait(false);
+        return await store.AuditAsync().ConfigureAwait(false);
     }
-
-    private static string SizeOf(string path) =>
-        File.Exists(path) ? $"{new FileInfo(path).Length / 1024.0 / 1024.0:0.0} MiB" : "none";
 }

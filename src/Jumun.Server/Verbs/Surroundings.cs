@@ -39,7 +39,7 @@ internal static class Surroundings
         return settings with
         {
             Auth = settings.Auth.WithKey(
-                settings.DatabasePath, settings.IsDevelopment,
+                settings.Store.KeyPath, settings.IsDevelopment,
                 path => Console.Error.WriteLine($"No signing key is set: made a random one for development in {path}")),
         };
     }

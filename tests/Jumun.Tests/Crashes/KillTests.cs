@@ -11,7 +11,7 @@ namespace Jumun.Tests.Crashes;
 /// The server is killed in the middle of a storm, again and again. Clients retry under their keys until they have a
 /// definite answer; then nothing acknowledged may be lost, and nothing may have happened twice.
 /// </summary>
-public sealed class KillTests : IDisposable
+public sealed class KillTests
 {
     private const int Clients = 32;
     private const long ChargeAmount = 1_000;
@@ -20,17 +20,15 @@ public sealed class KillTests : IDisposable
     private static readonly int Kills = int.Parse(
         Environment.GetEnvironmentVariable("JUMUN_TEST_KILLS") ?? "20", CultureInfo.InvariantCulture);
 
-    private readonly string folder = Directory.CreateTempSubdirectory("jumun-kill-").FullName;
     private readonly ConcurrentBag<Acknowledged> log = [];
     private readonly Random random = new(20_261_122);
-
-    public void Dispose() => Directory.Delete(folder, recursive: true);
 
     [Fact]
     public async Task Twenty_kills_in_a_storm_lose_and_double_nothing_acknowledged()
     {
         CancellationToken cancellation = TestContext.Current.CancellationToken;
-        using var server = new ServerProcess(folder);
+        await using TestData data = await TestData.CreateAsync();
+        using var server = new ServerProcess(data);
         await server.StartAsync(cancellation);
         using var http = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = Clients + 1 })
         {

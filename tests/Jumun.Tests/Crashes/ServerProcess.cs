@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 
 namespace Jumun.Tests.Crashes;
@@ -10,17 +8,24 @@ namespace Jumun.Tests.Crashes;
 internal sealed class ServerProcess : IDisposable
 {
     private readonly string folder;
-    private readonly Dictionary<string, string> settings;
+    private readonly Dictionary<string, string?> settings;
     private Process? process;
 
-    public ServerProcess(string folder, Dictionary<string, string>? settings = null)
+    /// <param name="folder">Where it is started.</param>
+    /// <param name="settings">Settings beside those that every test has, with ':' or as in an environment.</param>
+    public ServerProcess(string folder, Dictionary<string, string?> settings)
     {
         this.folder = folder;
-        this.settings = settings ?? [];
-        Port = FreePort();
+        this.settings = settings;
     }
 
-    public int Port { get; }
+    /// <summary>A server of this data.</summary>
+    public ServerProcess(TestData data, Dictionary<string, string?>? settings = null)
+        : this(data.Folder, new([.. data.Settings, .. settings ?? []]))
+    {
+    }
+
+    public int Port { get; } = FreePort.Next();
 
     public Uri Address => new($"http://127.0.0.1:{Port.ToString(CultureInfo.InvariantCulture)}");
 
@@ -98,28 +103,6 @@ internal sealed class ServerProcess : IDisposable
         process?.Dispose();
     }
 
-    /// <summary>
-    /// A port that stays free while the server is down. Not one that the system picks: those are also the ports of
-    /// connections that go out, and another test's connection could hold it when the server comes back.
-    /// </summary>
-    private static int FreePort()
-    {
-        while (true)
-        {
-            int port = Random.Shared.Next(20_000, 32_000);
-            try
-            {
-                using var listener = new TcpListener(IPAddress.Loopback, port);
-                listener.Start();
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken: try another.
-            }
-        }
-    }
-
     private Process Start(params string[] verb)
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Jumun.Server.dll"), .. verb])
@@ -128,15 +111,14 @@ internal sealed class ServerProcess : IDisposable
             RedirectStandardError = true,
             WorkingDirectory = folder,
         };
-        start.Environment["ConnectionStrings__Jumun"] = $"Data Source={Path.Combine(folder, "jumun.db")}";
         start.Environment["Jumun__Auth__SigningKey"] = TestShop.SigningKey;
         start.Environment["Jumun__DataPlatform__Path"] = EventsPath;
         start.Environment["ASPNETCORE_URLS"] = Address.ToString();
         start.Environment["ASPNETCORE_ENVIRONMENT"] = "Production";
         start.Environment["Logging__LogLevel__Default"] = "Error";
-        foreach ((string name, string value) in settings)
+        foreach ((string name, string? value) in settings)
         {
-            start.Environment[name] = value;
+            start.Environment[name.Replace(":", "__", StringComparison.Ordinal)] = value;
         }
 
         return Process.Start(start)!;

@@ -4,17 +4,14 @@ using System.Text;
 namespace Jumun.Tests.Crashes;
 
 /// <summary>A server that is told to stop finishes what it began.</summary>
-public sealed class ShutdownTests : IDisposable
+public sealed class ShutdownTests
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("jumun-stop-").FullName;
-
-    public void Dispose() => Directory.Delete(folder, recursive: true);
-
     [Fact]
-    public async Task A_request_that_is_under_way_is_answered_and_the_log_is_folded_into_the_file()
+    public async Task A_request_that_is_under_way_is_answered_and_no_log_is_left_beside_the_file()
     {
         CancellationToken cancellation = TestContext.Current.CancellationToken;
-        using var server = new ServerProcess(folder);
+        await using TestData data = await TestData.CreateAsync();
+        using var server = new ServerProcess(data);
         await server.StartAsync(cancellation);
         using var client = new TcpClient();
         await client.ConnectAsync(server.Address.Host, server.Port, cancellation);
@@ -34,7 +31,7 @@ public sealed class ShutdownTests : IDisposable
         Assert.Contains("\"balance\":5", answer, StringComparison.Ordinal);
 
         Assert.Equal(0, await stopping);
-        Assert.False(File.Exists(Path.Combine(folder, "jumun.db-wal")));
+        Assert.False(File.Exists(Path.Combine(data.Folder, "jumun.db-wal")));
         await server.StartAsync(cancellation);
         (int exitCode, string output) = await server.RunAsync(cancellation, "audit");
         Assert.True(exitCode == 0, output);

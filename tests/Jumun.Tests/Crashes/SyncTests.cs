@@ -9,25 +9,27 @@ namespace Jumun.Tests.Crashes;
 /// A kill leaves what the system has not yet written to the disk; the power going does not. So the calls that ask for
 /// the disk are counted, as the system sees them.
 /// </summary>
+[Once]
 public sealed class SyncTests : IDisposable
 {
     private const int Charges = 20;
 
-    private readonly string folder = Directory.CreateTempSubdirectory("jumun-sync-").FullName;
+    private readonly TemporaryFolder folder = new();
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => folder.Dispose();
 
     [Fact]
     public async Task Every_acknowledged_commit_is_synced()
     {
         CancellationToken cancellation = TestContext.Current.CancellationToken;
-        using var server = new ServerProcess(folder);
+        string data = Path.Combine(folder.FullName, "jumun.db");
+        using var server = new ServerProcess(folder.FullName, new() { ["ConnectionStrings:Jumun"] = $"Data Source={data}" });
         await server.StartAsync(cancellation);
         using var http = new HttpClient { BaseAddress = server.Address };
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", TestShop.Token("m"));
         await ChargeAsync(http, cancellation);
 
-        string trace = Path.Combine(folder, "trace");
+        string trace = Path.Combine(folder.FullName, "trace");
         string process = server.ProcessId.ToString(CultureInfo.InvariantCulture);
         using Process strace = Process.Start(
             new ProcessStartInfo("strace", ["-f", "-e", "trace=fsync,fdatasync", "-o", trace, "-p", process]) { RedirectStandardError = true })!;

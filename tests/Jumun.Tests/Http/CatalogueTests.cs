@@ -255,14 +255,14 @@ public sealed class CatalogueTests(ShopFixture fixture) : IClassFixture<ShopFixt
     [Fact]
     public async Task The_audit_names_the_offenders_of_a_broken_invariant()
     {
-        using var folder = new TestFolder();
-        await using (TestShop first = await TestShop.StartAsync(folder: folder.FullName))
+        await using TestData data = await TestData.CreateAsync();
+        await using (TestShop first = await TestShop.StartAsync(data: data))
         {
             await first.Member("alice").ChargeAsync(100);
         }
 
-        folder.Execute("UPDATE ledger SET balance = 101");
-        await using TestShop second = await TestShop.StartAsync(folder: folder.FullName);
+        await data.ExecuteAsync("UPDATE ledger SET amount = 101");
+        await using TestShop second = await TestShop.StartAsync(data: data);
         TestAnswer audit = (await second.Administrator().GetAsync("/admin/audit")).Is(200);
         Assert.Contains(audit["invariants"]!.AsArray(), invariant =>
             (string)invariant!["id"]! == "I1" && !(bool)invariant["holds"]!

@@ -129,17 +129,20 @@ public sealed class EventsTests(ShopFixture fixture) : IClassFixture<ShopFixture
     [Fact]
     public async Task What_was_not_delivered_before_a_stop_is_delivered_after_the_start_and_a_torn_last_line_is_ended()
     {
-        using var folder = new TestFolder();
-        string path = Path.Combine(folder.FullName, "events.ndjson");
+        await using TestData data = await TestData.CreateAsync();
+        string path = Path.Combine(data.Folder, "events.ndjson");
         TestAnswer order;
-        await using (TestShop first = await TestShop.StartAsync(folder: folder.FullName))
+        await using (TestShop first = await TestShop.StartAsync(data: data))
         {
+            // Where a folder is, no file can be opened.
+            File.Delete(path);
+            Directory.CreateDirectory(path);
             (_, order) = await first.BuyerAsync(await first.Administrator().CreateProductAsync());
         }
 
-        folder.Execute("INSERT OR REPLACE INTO outbox_queue SELECT position, 0 FROM outbox");
+        Directory.Delete(path);
         await File.WriteAllTextAsync(path, """{"torn":"li""", TestContext.Current.CancellationToken);
-        await using TestShop second = await TestShop.StartAsync(folder: folder.FullName);
+        await using TestShop second = await TestShop.StartAsync(data: data);
         await TestShop.UntilAsync(() => Task.FromResult(Read(path).EndsWith("}\n", StringComparison.Ordinal)));
         string[] lines = Read(path).Split('\n');
         Assert.Equal("""{"torn":"li""", lines[0]);

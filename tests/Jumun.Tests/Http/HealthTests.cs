@@ -12,12 +12,15 @@ public sealed class HealthTests(ShopFixture fixture) : IClassFixture<ShopFixture
         Assert.Equal("""{"status":"ok"}""", (await shop.AsNobody().GetAsync(path)).Is(200).Text);
 
     [Fact]
+    [Once]
     public async Task A_server_that_cannot_open_its_data_is_alive_not_ready_and_unavailable_until_it_can()
     {
-        await using TestShop own = await TestShop.StartAsync();
+        using var folder = new TemporaryFolder();
+        string data = Path.Combine(folder.FullName, "jumun.db");
+        await using TestShop own = await TestShop.StartAsync(
+            new() { ["Jumun:Store"] = "sqlite", ["ConnectionStrings:Jumun"] = $"Data Source={data}" });
         TestCaller member = own.Somebody();
         await member.ChargeAsync(5);
-        string data = Path.Combine(own.Folder, "jumun.db");
         await own.Store.DisposeAsync();
         File.Move(data, $"{data}.aside");
         Directory.CreateDirectory(data);

@@ -25,14 +25,14 @@ public sealed class IdempotencyTests(ShopFixture fixture) : IClassFixture<ShopFi
     [Fact]
     public async Task The_stored_answer_comes_after_a_restart_too()
     {
-        using var folder = new TestFolder();
+        await using TestData data = await TestData.CreateAsync();
         TestAnswer first;
-        await using (TestShop before = await TestShop.StartAsync(folder: folder.FullName))
+        await using (TestShop before = await TestShop.StartAsync(data: data))
         {
             first = (await ChargeAsync(before.Member("alice"), 5, "k")).Is(200);
         }
 
-        await using TestShop after = await TestShop.StartAsync(folder: folder.FullName);
+        await using TestShop after = await TestShop.StartAsync(data: data);
         TestAnswer again = (await ChargeAsync(after.Member("alice"), 5, "k")).Is(200);
         Assert.True(IsReplayed(again));
         Assert.Equal(first.Bytes, again.Bytes);

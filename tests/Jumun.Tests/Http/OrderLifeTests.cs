@@ -102,10 +102,10 @@ public sealed class OrderLifeTests
     [Fact]
     public async Task Orders_go_on_after_a_restart_and_what_expired_meanwhile_comes_back()
     {
-        using var folder = new TestFolder();
+        await using TestData data = await TestData.CreateAsync();
         long product;
         TestAnswer paid, payable, lost;
-        await using (TestShop shop = await TestShop.StartAsync(Windows, folder.FullName))
+        await using (TestShop shop = await TestShop.StartAsync(Windows, data))
         {
             product = await shop.Administrator().CreateProductAsync(price: 1_000, stock: 10);
             TestCaller member = shop.Member("alice");
@@ -116,7 +116,7 @@ public sealed class OrderLifeTests
             lost = (await shop.Member("bob").OrderAsync(product, 3)).Is(201);
         }
 
-        await using (TestShop shop = await TestShop.StartAsync(Windows, folder.FullName))
+        await using (TestShop shop = await TestShop.StartAsync(Windows, data))
         {
             TestCaller alice = shop.Member("alice");
             Assert.Equal(4, await alice.StockAsync(product));
@@ -128,7 +128,7 @@ public sealed class OrderLifeTests
             (await alice.PayAsync(paid)).IsProblem(409, "payment_already_completed");
         }
 
-        await using (TestShop shop = await TestShop.StartAsync(Windows, folder.FullName))
+        await using (TestShop shop = await TestShop.StartAsync(Windows, data))
         {
             TestCaller alice = shop.Member("alice");
             Assert.Equal(8_000, await alice.BalanceAsync());

@@ -96,9 +96,9 @@ public sealed class PointsTests(ShopFixture fixture) : IClassFixture<ShopFixture
     public async Task A_charge_or_a_refund_above_the_cap_is_balance_limit_and_changes_nothing()
     {
         const long Cap = 9_007_199_254_740_991;
-        using var folder = new TestFolder();
+        await using TestData data = await TestData.CreateAsync();
         TestAnswer order;
-        await using (TestShop first = await TestShop.StartAsync(folder: folder.FullName))
+        await using (TestShop first = await TestShop.StartAsync(data: data))
         {
             TestCaller rich = first.Member("rich");
             long product = await first.Administrator().CreateProductAsync(price: 100);
@@ -107,8 +107,8 @@ public sealed class PointsTests(ShopFixture fixture) : IClassFixture<ShopFixture
             (await rich.PayAsync(order)).Is(200);
         }
 
-        folder.SetBalance("rich", Cap - 10);
-        await using TestShop second = await TestShop.StartAsync(folder: folder.FullName);
+        await data.SetBalanceAsync("rich", Cap - 10);
+        await using TestShop second = await TestShop.StartAsync(data: data);
         TestCaller member = second.Member("rich");
         (await member.PostAsync("/members/rich/points/charge", """{"amount":11}""")).IsProblem(409, "balance_limit");
         (await member.PostAsync($"/members/rich/orders/{order["orderId"]}/cancel")).IsProblem(409, "balance_limit");

@@ -21,7 +21,7 @@ public sealed class SettingsTests
     [Fact]
     public void Development_without_a_key_makes_one_beside_its_data_file_and_keeps_it()
     {
-        using var folder = new TestFolder();
+        using var folder = new TemporaryFolder();
         var settings = new Dictionary<string, string?>
         {
             ["ConnectionStrings:Jumun"] = $"Data Source={Path.Combine(folder.FullName, "jumun.db")}",
@@ -47,6 +47,39 @@ public sealed class SettingsTests
     {
         SetupException refused = await Assert.ThrowsAsync<SetupException>(() => StartAsync(new() { [name] = value }));
         Assert.Contains(named, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("postgres", null, "ConnectionStrings__Jumun")]
+    [InlineData("postgres", "", "ConnectionStrings__Jumun")]
+    [InlineData("postgres", "Data Source=data/jumun.db", "ConnectionStrings__Jumun")]
+    [InlineData("postgres", "Host=localhost;Password=secret", "Database")]
+    [InlineData("postgres", "Database=jumun;Password=secret", "Host")]
+    [InlineData("postgres", "Host=localhost;Database=jumun;Port=secret", "ConnectionStrings__Jumun")]
+    [InlineData("postgres", "postgres://jumun:secret@localhost/jumun", "ConnectionStrings__Jumun")]
+    [InlineData("sqlite", "postgres://jumun:secret@localhost/jumun", "Jumun__Store")]
+    [InlineData("sqlite", "Host=localhost;Database=jumun;Password=secret", "Jumun__Store")]
+    [InlineData(null, "Server=localhost;Database=jumun;Password=secret", "Jumun__Store")]
+    [InlineData("Postgres", "Host=localhost;Database=jumun", "Jumun__Store")]
+    public void A_store_and_a_connection_string_that_do_not_fit_are_refused_without_showing_a_password(string? store, string? address, string named)
+    {
+        SetupException refused = Refused(new() { ["Jumun:Store"] = store, ["ConnectionStrings:Jumun"] = address }, Environments.Development);
+        Assert.Contains(named, refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void PostgreSQL_is_named_by_its_database_and_server_and_its_files_are_in_data()
+    {
+        const string address = "Host=db.example;Port=6432;Database=shop;Username=jumun;Password=secret";
+        StoreSettings store = Read(
+            new() { ["Jumun:Store"] = "postgres", ["ConnectionStrings:Jumun"] = address, ["Jumun:Auth:SigningKey"] = TestShop.SigningKey },
+            Environments.Production).Store;
+        Assert.Equal(StoreKind.Postgres, store.Kind);
+        Assert.Equal(address, store.Address);
+        Assert.Equal("shop at db.example:6432", store.Name);
+        Assert.DoesNotContain("secret", store.ToString(), StringComparison.Ordinal);
+        Assert.Equal(Path.GetFullPath("data"), store.Folder);
     }
 
     [Fact]
@@ -88,6 +121,8 @@ public sealed class SettingsTests
         Assert.Equal("jumun", settings.Auth.Issuer);
         Assert.Equal("jumun", settings.Auth.Audience);
         Assert.Null(settings.RateLimit);
+        Assert.Equal(new StoreSettings(StoreKind.Sqlite, Path.GetFullPath("data/jumun.db")), settings.Store);
+        Assert.Equal(Path.GetFullPath("data/events.ndjson"), settings.EventsPath);
         Assert.Equal("http://localhost:5080", Settings.DefaultUrl);
     }
 

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Jumun.Server.Stores.Sqlite;
 
 namespace Jumun.Tests.Http;
 
@@ -11,27 +10,6 @@ public sealed class ShopFixture : IAsyncLifetime
     public async ValueTask InitializeAsync() => Shop = await TestShop.StartAsync();
 
     public ValueTask DisposeAsync() => Shop.DisposeAsync();
-}
-
-/// <summary>A folder for servers that run one after the other on the same data.</summary>
-internal sealed class TestFolder : IDisposable
-{
-    public string FullName { get; } = Directory.CreateTempSubdirectory("jumun-test-").FullName;
-
-    /// <summary>Changes the data while no server runs.</summary>
-    public void Execute(string sql)
-    {
-        using SqliteConnection connection = SqliteConnection.Open(Path.Combine(FullName, "jumun.db"), readOnly: false);
-        connection.Execute(sql);
-    }
-
-    /// <summary>Gives a member a balance that no client could charge in a test's time.</summary>
-    public void SetBalance(string member, long balance) => Execute(
-        $"""
-        INSERT INTO ledger (member_id, entry, kind, amount, balance, events, created_at) VALUES ('{member}', 100, 0, {balance}, {balance}, 100, 0);
-        """);
-
-    public void Dispose() => Directory.Delete(FullName, recursive: true);
 }
 
 /// <summary>Callers whose tokens outlive any clock, and short words for what most tests ask of an answer.</summary>

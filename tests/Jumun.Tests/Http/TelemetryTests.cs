@@ -8,12 +8,8 @@ using Microsoft.Extensions.Logging;
 namespace Jumun.Tests.Http;
 
 /// <summary>A collector for real hears of the server when the standard's variable names it.</summary>
-public sealed class TelemetryTests : IDisposable
+public sealed class TelemetryTests
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("jumun-telemetry-").FullName;
-
-    public void Dispose() => Directory.Delete(folder, recursive: true);
-
     [Fact]
     public async Task Metrics_and_traces_go_to_the_collector_that_OTEL_EXPORTER_OTLP_ENDPOINT_names()
     {
@@ -32,7 +28,8 @@ public sealed class TelemetryTests : IDisposable
         });
         await collector.StartAsync(cancellation);
 
-        using var server = new ServerProcess(folder, new()
+        await using TestData data = await TestData.CreateAsync();
+        using var server = new ServerProcess(data, new()
         {
             ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.Urls.First(),
             ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",

@@ -59,7 +59,7 @@ public sealed class SqliteStoreTests : StoreContract
         }
 
         long log = new FileInfo(DatabasePath + "-wal").Length;
-        Assert.InRange(log, 1, 3L * Bounds.CheckpointPages * 4_096);
+        Assert.InRange(log, 1, (Bounds.LogPages + Bounds.CheckpointPages) * 4_128L);
         Assert.InRange(new FileInfo(DatabasePath).Length, 1_000_000, long.MaxValue);
         await AuditAsync();
     }

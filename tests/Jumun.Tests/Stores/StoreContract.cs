@@ -18,6 +18,8 @@ public abstract class StoreContract : IAsyncLifetime
 {
     private protected static readonly TimeSpan Window = TimeSpan.FromMinutes(10);
 
+    private protected static readonly short[] AllPartitions = [.. Enumerable.Range(0, Bounds.Partitions).Select(partition => (short)partition)];
+
     private protected TestClock Clock { get; } = new();
 
     private protected IStore Store { get; private set; } = null!;
@@ -370,16 +372,16 @@ public abstract class StoreContract : IAsyncLifetime
         ProductView product = await ProductAsync();
         await ChargeAsync("m", 1_000);
         await PayAsync(await OrderAsync("m", null, (product.ProductId, 1)));
-        PendingEvent pending = Assert.Single(await Store.PendingEventsAsync(10));
+        PendingEvent pending = Assert.Single(await Store.PendingEventsAsync(AllPartitions, 10));
         await DoAsync<Done>(new RecordDelivery([(pending.MemberId, pending.EventId)]));
-        Assert.Empty(await Store.PendingEventsAsync(10));
+        Assert.Empty(await Store.PendingEventsAsync(AllPartitions, 10));
         OutboxEventView delivered = Assert.Single(await Store.EventsAsync(OutboxState.Delivered, null, 10)).Event;
 
         Assert.Equal(pending.EventId, Assert.Single(await Store.EventIdsAsync(delivered.CreatedAt, delivered.CreatedAt.AddMilliseconds(1), 10)).EventId);
         Assert.Empty(await Store.EventIdsAsync(delivered.CreatedAt.AddMilliseconds(1), delivered.CreatedAt.AddDays(1), 10));
         EventsReplayed replayed = await DoAsync<EventsReplayed>(new ReplayEvents([pending.EventId, Guid.Empty], Next: null));
         Assert.Equal(1, replayed.Replayed);
-        PendingEvent again = Assert.Single(await Store.PendingEventsAsync(10));
+        PendingEvent again = Assert.Single(await Store.PendingEventsAsync(AllPartitions, 10));
         Assert.Equal(pending.Body, again.Body);
         Assert.Single(await Store.EventsAsync(OutboxState.Pending, null, 10));
         Assert.Empty(await Store.EventsAsync(OutboxState.Dead, null, 10));

@@ -6,8 +6,8 @@ internal static class PostgresHash
     private const uint Start = 2_166_136_261;
     private const uint Prime = 16_777_619;
 
-    /// <summary>The partition of the outbox that a member's events are in, 0 to <see cref="Bounds.OutboxPartitions"/> − 1.</summary>
-    public static short PartitionOf(string memberId) => (short)(Of(memberId) % Bounds.OutboxPartitions);
+    /// <summary>The partition of the outbox that a member's events are in, 0 to <see cref="Bounds.Partitions"/> − 1.</summary>
+    public static short PartitionOf(string memberId) => (short)(Of(memberId) % Bounds.Partitions);
 
     /// <summary>The slot in which a process counts its sales, 0 to <see cref="Bounds.SalesSlots"/> − 1.</summary>
     public static short SlotOf(string processName) => (short)(Of(processName) % Bounds.SalesSlots);

@@ -40,6 +40,49 @@ internal sealed partial class PostgresStore
         return all;
     });
 
+    /// <summary>Point reads that came together, in one round trip: each statement has a snapshot of its own, begun now.</summary>
+    private async ValueTask ReadPointsAsync(PointRound round) => await UseAsync(async connection =>
+    {
+        await using var batch = new NpgsqlBatch(connection);
+        if (round.Products.Count > 0)
+        {
+            Add(batch, $"SELECT {PostgresRows.ProductColumns} FROM products WHERE product_id = ANY($1)").Add(round.Products.ToArray());
+        }
+
+        if (round.Coupons.Count > 0)
+        {
+            Add(batch, $"SELECT {PostgresRows.CouponColumns} FROM coupons WHERE coupon_id = ANY($1)").Add(round.Coupons.ToArray());
+        }
+
+        if (round.Members.Count > 0)
+        {
+            Add(batch, "SELECT member_id, balance FROM wallets WHERE member_id = ANY($1)").Add(round.Members.ToArray());
+        }
+
+        await using NpgsqlDataReader rows = await batch.ExecuteReaderAsync().ConfigureAwait(false);
+        await HandOverAsync(round.Products.Count, rows, static (round, row) => round.Found(PostgresRows.Product(row)), round).ConfigureAwait(false);
+        await HandOverAsync(round.Coupons.Count, rows, static (round, row) => round.Found(PostgresRows.Coupon(row)), round).ConfigureAwait(false);
+        await HandOverAsync(
+            round.Members.Count, rows, static (round, row) => round.Found(new Points.PointsView(row.GetString(0), row.GetInt64(1))), round).ConfigureAwait(false);
+        return true;
+    }).ConfigureAwait(false);
+
+    /// <summary>Hands over the rows of a result, when its rows were asked for, and goes to the next.</summary>
+    private static async ValueTask HandOverAsync(int asked, NpgsqlDataReader rows, Action<PointRound, NpgsqlDataReader> found, PointRound round)
+    {
+        if (asked == 0)
+        {
+            return;
+        }
+
+        while (await rows.ReadAsync().ConfigureAwait(false))
+        {
+            found(round, rows);
+        }
+
+        await rows.NextResultAsync().ConfigureAwait(false);
+    }
+
     private async ValueTask<T> UseAsync<T>(Func<NpgsqlConnection, Task<T>> use)
     {
         try

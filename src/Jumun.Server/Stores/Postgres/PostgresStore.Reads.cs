@@ -12,15 +12,11 @@ namespace Jumun.Server.Stores.Postgres;
 /// <summary>The read half: each read is one statement on the primary, in its own snapshot, begun after the request came.</summary>
 internal sealed partial class PostgresStore
 {
-    public ValueTask<PointsView> PointsAsync(string memberId) => ReadAsync(
-        new Query("SELECT balance FROM wallets WHERE member_id = $1").With(memberId),
-        async row => new PointsView(memberId, await row.ReadAsync().ConfigureAwait(false) ? row.GetInt64(0) : 0));
+    public ValueTask<PointsView> PointsAsync(string memberId) => pointReads.PointsAsync(memberId);
 
-    public ValueTask<ProductView?> ProductAsync(long productId) => FirstAsync(
-        new Query($"SELECT {PostgresRows.ProductColumns} FROM products WHERE product_id = $1").With(productId), PostgresRows.Product);
+    public ValueTask<ProductView?> ProductAsync(long productId) => pointReads.ProductAsync(productId);
 
-    public ValueTask<CouponView?> CouponAsync(long couponId) => FirstAsync(
-        new Query($"SELECT {PostgresRows.CouponColumns} FROM coupons WHERE coupon_id = $1").With(couponId), PostgresRows.Coupon);
+    public ValueTask<CouponView?> CouponAsync(long couponId) => pointReads.CouponAsync(couponId);
 
     public async ValueTask<CartView> CartAsync(string memberId)
     {
@@ -113,16 +109,16 @@ internal sealed partial class PostgresStore
         static row => (row.GetString(0), row.GetGuid(1)));
 
     // An event waits while an earlier one of its member would come after it: the clocks of two processes never agree to the millisecond.
-    public ValueTask<List<PendingEvent>> PendingEventsAsync(int limit) => AllAsync(
+    public ValueTask<List<PendingEvent>> PendingEventsAsync(IReadOnlyList<short> partitions, int limit) => AllAsync(
         new Query("""
             SELECT o.member_id, o.event_id, o.body
-            FROM (SELECT * FROM outbox_queue q WHERE q.state = 0 AND NOT EXISTS (
+            FROM (SELECT * FROM outbox_queue q WHERE q.state = 0 AND q.partition = ANY($2) AND NOT EXISTS (
                     SELECT FROM outbox_queue p
                     WHERE p.member_id = q.member_id AND p.state = 0 AND p.sequence < q.sequence AND p.created_at > q.created_at)
                   ORDER BY q.created_at, q.member_id, q.sequence LIMIT $1) q
             JOIN outbox o ON o.member_id = q.member_id AND o.event_id = q.event_id
             ORDER BY q.created_at, q.member_id, q.sequence
-            """).With(limit),
+            """).With(limit).With(partitions.ToArray()),
         static row => new PendingEvent(row.GetString(0), row.GetGuid(1), row.GetFieldValue<byte[]>(2)));
 
     public ValueTask<List<((long First, long Second) Place, OutboxEventView Event)>> EventsAsync(

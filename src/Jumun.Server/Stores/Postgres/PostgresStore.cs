@@ -10,6 +10,7 @@ namespace Jumun.Server.Stores.Postgres;
 internal sealed partial class PostgresStore : IStore
 {
     private readonly NpgsqlDataSource readers;
+    private readonly PointReads pointReads;
     private readonly NpgsqlDataSource? lanes;
     private readonly short slot;
     private PostgresLane? lane;
@@ -18,6 +19,7 @@ internal sealed partial class PostgresStore : IStore
     private PostgresStore(NpgsqlDataSource readers, NpgsqlDataSource? lanes, short slot)
     {
         this.readers = readers;
+        pointReads = new PointReads(ReadPointsAsync);
         this.lanes = lanes;
         this.slot = slot;
     }

@@ -27,6 +27,15 @@ internal enum CheckpointMode
     Truncate,
 }
 
+/// <summary>What a checkpoint did.</summary>
+/// <param name="Pages">Pages in the log; negative when another checkpoint was running.</param>
+/// <param name="Copied">Those of them that are in the file.</param>
+internal readonly record struct Checkpoint(int Pages, int Copied)
+{
+    /// <summary>Whether all of the log is in the file: then the next commit may start it again from its front.</summary>
+    public bool IsWhole => Pages >= 0 && Pages == Copied;
+}
+
 /// <summary>
 /// One connection to a SQLite file with its prepared statements, used by one thread at a time. It speaks to the C
 /// interface directly: a statement costs a microsecond or two, and an object for each execution would cost more.
@@ -48,6 +57,8 @@ internal sealed class SqliteConnection : IDisposable
     private SqliteConnection(sqlite3 handle) => this.handle = handle;
 
     public static string LibraryVersion => raw.sqlite3_libversion().utf8_to_string();
+
+    public static int LibraryVersionNumber => raw.sqlite3_libversion_number();
 
     /// <summary>Pages that this connection wrote since it was last asked: with a write-ahead log, pages of the log.</summary>
     public int TakePagesWritten()
@@ -103,11 +114,8 @@ internal sealed class SqliteConnection : IDisposable
         return statement.Step() ? statement.TextOrNull(0) : null;
     }
 
-    /// <summary>
-    /// Copies the log into the file, as far as readers allow, and tells whether all of it was: then the next commit
-    /// starts the log again from its front.
-    /// </summary>
-    public bool Checkpoint(CheckpointMode mode)
+    /// <summary>Copies the log into the file, as far as readers and the mode allow.</summary>
+    public Checkpoint Checkpoint(CheckpointMode mode)
     {
         int how = mode switch
         {
@@ -121,7 +129,7 @@ internal sealed class SqliteConnection : IDisposable
             throw Error(code);
         }
 
-        return pages == copied;
+        return new Checkpoint(pages, copied);
     }
 
     public bool InTransaction => raw.sqlite3_get_autocommit(handle) == 0;

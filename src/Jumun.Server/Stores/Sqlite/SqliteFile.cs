@@ -26,6 +26,19 @@ internal static class SqliteFile
             $"ConnectionStrings__Jumun is '{connectionString}'. For the SQLite store it must name a file: 'Data Source=data/jumun.db'.");
     }
 
+    /// <summary>
+    /// Refuses a library older than 3.51.3: from 3.7.0 on those can lose pages when one connection checkpoints while
+    /// another commits.
+    /// </summary>
+    public static void MustCheckpointSafely()
+    {
+        if (SqliteConnection.LibraryVersionNumber < 3_051_003)
+        {
+            throw new SetupException(
+                $"The SQLite that was loaded is {SqliteConnection.LibraryVersion}, and Jumun needs 3.51.3 or newer. Use the one that comes with Jumun.");
+        }
+    }
+
     /// <summary>Takes the lock that only one writing process can have. The operating system drops it with the process.</summary>
     public static FileStream Lock(string path)
     {

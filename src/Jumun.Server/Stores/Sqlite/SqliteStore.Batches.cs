@@ -14,9 +14,6 @@ namespace Jumun.Server.Stores.Sqlite;
 /// <summary>The write half: one batch, one transaction, one fsync.</summary>
 internal sealed partial class SqliteStore
 {
-    private long pagesInLog;
-    private long checkpointFrom = Bounds.CheckpointPages;
-
     public ValueTask LoadAsync(Batch batch)
     {
         try
@@ -63,10 +60,7 @@ internal sealed partial class SqliteStore
         }
         catch (SqliteException error)
         {
-            if (!HasCommitted(batch.BatchId, error))
-            {
-                throw new StoreUnavailableException(RequestOutcome.None, error);
-            }
+            return ResolveAsync(batch.BatchId, error);
         }
 
         return ValueTask.CompletedTask;
@@ -89,43 +83,32 @@ internal sealed partial class SqliteStore
         return ValueTask.CompletedTask;
     }
 
-    public ValueTask MaintainAsync()
+    public async ValueTask MaintainAsync()
     {
         if (writer is not { } db)
         {
-            return ValueTask.CompletedTask;
-        }
-
-        pagesInLog += db.TakePagesWritten();
-        if (pagesInLog < checkpointFrom)
-        {
-            return ValueTask.CompletedTask;
+            return;
         }
 
         try
         {
-            // Readers are short, but there may always be one: before the log grows without end, wait a moment for them.
-            // One that stays (an audit, a backup) is asked again only now and then.
-            CheckpointMode mode = pagesInLog < 2 * Bounds.CheckpointPages ? CheckpointMode.Passive : CheckpointMode.Restart;
-            pagesInLog = db.Checkpoint(mode) ? 0 : pagesInLog;
-            checkpointFrom = Math.Max(Bounds.CheckpointPages, pagesInLog + (Bounds.CheckpointPages / 4));
+            await checkpoints.MaintainAsync(db).ConfigureAwait(false);
         }
         catch (SqliteException)
         {
             // The log holds everything that was acknowledged; a new connection finds it there.
             DropWriter();
         }
-
-        return ValueTask.CompletedTask;
     }
 
     /// <summary>
     /// A commit whose outcome was not told is looked up, never guessed: the connection is closed, the file opened
     /// again, and the last committed batch read.
     /// </summary>
-    private bool HasCommitted(Guid batchId, SqliteException error)
+    private async ValueTask ResolveAsync(Guid batchId, SqliteException error)
     {
         DropWriter();
+        await checkpoints.PauseAsync().ConfigureAwait(false);
         try
         {
             SqliteConnection db = Reopen();
@@ -134,11 +117,14 @@ internal sealed partial class SqliteStore
             row.Reset();
             if (!committed)
             {
-                return false;
+                throw new StoreUnavailableException(RequestOutcome.None, error);
             }
 
             // Seen is not yet on the disk: the sync may be what failed. A checkpoint writes it again, elsewhere, and syncs.
-            return db.Checkpoint(CheckpointMode.Passive) ? true : throw new StoreUnavailableException(RequestOutcome.Unknown, error);
+            if (!db.Checkpoint(CheckpointMode.Passive).IsWhole)
+            {
+                throw new StoreUnavailableException(RequestOutcome.Unknown, error);
+            }
         }
         catch (SqliteException)
         {

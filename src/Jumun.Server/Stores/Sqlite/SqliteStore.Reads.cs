@@ -12,17 +12,11 @@ namespace Jumun.Server.Stores.Sqlite;
 /// <summary>The read half: each read is one statement, in its own snapshot, begun after the request came.</summary>
 internal sealed partial class SqliteStore
 {
-    public ValueTask<PointsView> PointsAsync(string memberId) => ReadAsync(memberId, static (db, memberId) =>
-    {
-        SqliteStatement row = db["SELECT balance FROM ledger WHERE member_id = ?1 ORDER BY entry DESC LIMIT 1"].Bind(1, memberId);
-        return new PointsView(memberId, First(row, static row => row.Int64(0)));
-    });
+    public ValueTask<PointsView> PointsAsync(string memberId) => pointReads.PointsAsync(memberId);
 
-    public ValueTask<ProductView?> ProductAsync(long productId) => ReadAsync(productId, static (db, productId) =>
-        First(db[$"SELECT {SqliteRows.ProductColumns} FROM products WHERE product_id = ?1"].Bind(1, productId), SqliteRows.Product));
+    public ValueTask<ProductView?> ProductAsync(long productId) => pointReads.ProductAsync(productId);
 
-    public ValueTask<CouponView?> CouponAsync(long couponId) => ReadAsync(couponId, static (db, couponId) =>
-        First(db[$"SELECT {SqliteRows.CouponColumns} FROM coupons WHERE coupon_id = ?1"].Bind(1, couponId), SqliteRows.Coupon));
+    public ValueTask<CouponView?> CouponAsync(long couponId) => pointReads.CouponAsync(couponId);
 
     public ValueTask<CartView> CartAsync(string memberId) => ReadAsync(memberId, static (db, memberId) =>
     {
@@ -119,7 +113,7 @@ internal sealed partial class SqliteStore
                 .Bind(1, a.now).Bind(2, a.limit),
             static row => (row.Text(0), row.Guid(1))));
 
-    public ValueTask<List<PendingEvent>> PendingEventsAsync(int limit) =>
+    public ValueTask<List<PendingEvent>> PendingEventsAsync(IReadOnlyList<short> partitions, int limit) =>
         ReadAsync(limit, static (db, limit) => All(
             db["""
                 SELECT o.member_id, o.event_id, o.body FROM outbox_queue q JOIN outbox o USING (position)
@@ -147,6 +141,36 @@ internal sealed partial class SqliteStore
     public ValueTask<List<InvariantReport>> AuditAsync() => ReadAsync(0, static (db, _) => SqliteAudit.Run(db));
 
     // A text for each question, so that each finds its index: with one for all, the planner would scan the table.
+    /// <summary>Point reads that came together, in one snapshot.</summary>
+    private async ValueTask ReadPointsAsync(PointRound round) => await ReadAsync(round, static (db, round) =>
+    {
+        db["BEGIN"].Run();
+        foreach (long productId in round.Products)
+        {
+            if (First(db[$"SELECT {SqliteRows.ProductColumns} FROM products WHERE product_id = ?1"].Bind(1, productId), SqliteRows.Product) is { } product)
+            {
+                round.Found(product);
+            }
+        }
+
+        foreach (long couponId in round.Coupons)
+        {
+            if (First(db[$"SELECT {SqliteRows.CouponColumns} FROM coupons WHERE coupon_id = ?1"].Bind(1, couponId), SqliteRows.Coupon) is { } coupon)
+            {
+                round.Found(coupon);
+            }
+        }
+
+        foreach (string memberId in round.Members)
+        {
+            SqliteStatement row = db["SELECT balance FROM ledger WHERE member_id = ?1 ORDER BY entry DESC LIMIT 1"].Bind(1, memberId);
+            round.Found(new PointsView(memberId, First(row, static row => row.Int64(0))));
+        }
+
+        db["COMMIT"].Run();
+        return true;
+    }).ConfigureAwait(false);
+
     private static SqliteStatement OrdersStatement(SqliteConnection db, string? memberId, OrderStatus? status)
     {
         const string Select = $"SELECT {SqliteRows.OrderColumns}, position FROM orders WHERE position < ?1";

@@ -3,16 +3,20 @@ using System.Collections.Concurrent;
 namespace Jumun.Server.Stores.Sqlite;
 
 /// <summary>
-/// The shop in one SQLite file. One connection writes and checkpoints, up to <see cref="Bounds.SqliteReaders"/> only
-/// read, and an operating-system lock refuses a second writing process: the SQLite that is bundled can lose pages when
-/// another connection checkpoints during a commit, so no other ever does. Every commit is on the disk (WAL with
-/// <c>synchronous=FULL</c>) before anybody is answered.
+/// The shop in one SQLite file. One connection writes, one more copies the log into the file
+/// (<see cref="SqliteCheckpoints"/>), up to <see cref="Bounds.SqliteReaders"/> only read, and an operating-system lock
+/// refuses a second writing process. Every commit is on the disk (WAL with <c>synchronous=FULL</c>) before anybody is
+/// answered.
 /// </summary>
 internal sealed partial class SqliteStore : IStore
 {
+    private static readonly short[] AllPartitions = [.. Enumerable.Range(0, Bounds.Partitions).Select(partition => (short)partition)];
+
     private readonly string path;
     private readonly FileStream processLock;
     private readonly ConcurrentBag<SqliteConnection> readers = [];
+    private readonly SqliteCheckpoints checkpoints;
+    private readonly PointReads pointReads;
     private readonly SemaphoreSlim readersFree = new(Bounds.SqliteReaders);
     private SqliteConnection? writer;
 
@@ -20,6 +24,8 @@ internal sealed partial class SqliteStore : IStore
     {
         this.path = path;
         this.processLock = processLock;
+        pointReads = new PointReads(ReadPointsAsync);
+        checkpoints = new SqliteCheckpoints(() => OpenWriter(path));
     }
 
     /// <summary>A place in the life of a batch where tests make the database fail.</summary>
@@ -53,6 +59,7 @@ internal sealed partial class SqliteStore : IStore
             Directory.CreateDirectory(folder);
         }
 
+        SqliteFile.MustCheckpointSafely();
         FileStream processLock = SqliteFile.Lock(path);
         var store = new SqliteStore(path, processLock);
         try
@@ -100,8 +107,14 @@ internal sealed partial class SqliteStore : IStore
         return new ValueTask<string?>(Volatile.Read(ref writer) is null ? "the database file cannot be written" : null);
     }
 
-    public ValueTask DisposeAsync()
+    /// <summary>One process writes to a file, so all that is to be done is its own.</summary>
+    public ValueTask<(IReadOnlyList<short> Partitions, int Processes)> RenewLeasesAsync(Guid process, bool mayGive) => new((AllPartitions, 1));
+
+    public ValueTask GiveUpLeasesAsync(Guid process) => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync()
     {
+        await checkpoints.DisposeAsync().ConfigureAwait(false);
         try
         {
             writer?.Checkpoint(CheckpointMode.Truncate);
@@ -112,7 +125,6 @@ internal sealed partial class SqliteStore : IStore
         }
 
         CloseFiles();
-        return ValueTask.CompletedTask;
     }
 
     private static SqliteConnection OpenWriter(string path)

@@ -155,3 +155,18 @@ CREATE TABLE batches (
   created_at bigint  NOT NULL,
   committed  boolean NOT NULL                                              -- false: given up, and never to commit any more
 );
+
+-- Server processes that live, and the partitions of members that each works on. A lease ends by itself; its fence counts the
+-- holders, so that logs can tell one's work from the next one's.
+CREATE TABLE processes (
+  process_id uuid   PRIMARY KEY,
+  seen_at    bigint NOT NULL                                               -- by the database's clock
+);
+
+CREATE TABLE leases (
+  partition smallint PRIMARY KEY CHECK (partition BETWEEN 0 AND 63),
+  holder    uuid,
+  fence     bigint   NOT NULL,
+  until     bigint   NOT NULL                                              -- by the database's clock
+);
+INSERT INTO leases (partition, holder, fence, until) SELECT number, NULL, 0, 0 FROM generate_series(0, 63) number;

@@ -1,0 +1,110 @@
+using System.Diagnostics;
+using Jumun.Server.Stores;
+
+namespace Jumun.Server.Execution;
+
+/// <summary>
+/// What the server processes on one database do once and not each: deliver a member's events and sweep. The members are
+/// divided into partitions, and a process works on those that it leases. Each lease is good for
+/// <see cref="Bounds.LeaseSeconds"/>; a process that went away is followed by the others when its leases end.
+/// </summary>
+internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundService
+{
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(Bounds.LeaseSeconds / 4.0);
+    private static readonly TimeSpan Good = TimeSpan.FromSeconds(Bounds.LeaseSeconds * 0.75);
+
+    private readonly Guid process = Guid.CreateVersion7();
+    private readonly SemaphoreSlim unused = new(1, 1);
+    private Held held = new([], 0, 0);
+
+    /// <summary>
+    /// The partitions that are this process's now: none when the leases were not renewed in time. Some time before a
+    /// lease ends it counts no more, because clocks do not run alike.
+    /// </summary>
+    public IReadOnlyList<short> Partitions
+    {
+        get
+        {
+            Held now = Volatile.Read(ref held);
+            return Stopwatch.GetElapsedTime(now.RenewedAt) < Good ? now.Partitions : [];
+        }
+    }
+
+    /// <summary>Whether this process sweeps: the one that holds the first partition does.</summary>
+    public bool Sweeps => Partitions is [0, ..];
+
+    /// <summary>Processes on this database, this one included.</summary>
+    public int Processes => Volatile.Read(ref held).Processes;
+
+    /// <summary>Begins work on the partitions: until it is released none of them is handed to another process that asks for its share.</summary>
+    public Task UseAsync(CancellationToken stopping) => unused.WaitAsync(stopping);
+
+    /// <summary>Ends what <see cref="UseAsync"/> began.</summary>
+    public void Release() => unused.Release();
+
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        // A lone process works from its first moment on.
+        await Task.Yield();
+        await RenewAsync().ConfigureAwait(false);
+        await base.StartAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken).ConfigureAwait(false);
+        Volatile.Write(ref held, new Held([], 0, 0));
+        try
+        {
+            // The others need not wait for the end of the leases.
+            await store.GiveUpLeasesAsync(process).ConfigureAwait(false);
+        }
+        catch (StoreUnavailableException error)
+        {
+            Log.LoopFailed(log, error, "leases");
+        }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await Task.Delay(Period, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!stoppingToken.IsCancellationRequested)
+            {
+                await RenewAsync().ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async Task RenewAsync()
+    {
+        bool mayGive = await unused.WaitAsync(TimeSpan.Zero).ConfigureAwait(false);
+        try
+        {
+            long asked = Stopwatch.GetTimestamp();
+            (IReadOnlyList<short> partitions, int processes) = await store.RenewLeasesAsync(process, mayGive).ConfigureAwait(false);
+            Volatile.Write(ref held, new Held(partitions, processes, asked));
+        }
+        catch (Exception error)
+        {
+            // The leases run on for a while, and then end here before they end there.
+            Log.LoopFailed(log, error, "leases");
+        }
+        finally
+        {
+            if (mayGive)
+            {
+                unused.Release();
+            }
+        }
+    }
+
+    public override void Dispose()
+    {
+        unused.Dispose();
+        base.Dispose();
+    }
+
+    private sealed record Held(IReadOnlyList<short> Partitions, int Processes, long RenewedAt);
+}

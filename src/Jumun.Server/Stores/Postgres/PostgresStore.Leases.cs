@@ -1,0 +1,126 @@
+using Npgsql;
+
+namespace Jumun.Server.Stores.Postgres;
+
+/// <summary>
+/// Which process works on which partition. Each that lives wants every n-th partition, by its place among the n that live;
+/// it gives back what it holds beyond that, and takes what is free. Times are the database's, so that clocks need not agree.
+/// </summary>
+internal sealed partial class PostgresStore
+{
+    private const string NowMs = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+    private static readonly long LeaseMs = Bounds.LeaseSeconds * 1_000;
+
+    public async ValueTask<(IReadOnlyList<short> Partitions, int Processes)> RenewLeasesAsync(Guid process, bool mayGive)
+    {
+        try
+        {
+            await using NpgsqlConnection connection = await readers.OpenConnectionAsync().ConfigureAwait(false);
+            (List<Guid> alive, List<short> held) = await SeenAsync(connection, process).ConfigureAwait(false);
+            int place = alive.IndexOf(process);
+            short[] share = [.. Enumerable.Range(0, Bounds.Partitions).Where(number => number % alive.Count == place).Select(number => (short)number)];
+            short[] surplus = mayGive ? [.. held.Except(share)] : [];
+            List<short> partitions = await TakeAsync(connection, process, surplus, [.. share.Except(held)]).ConfigureAwait(false);
+            return ([.. held.Except(surplus).Union(partitions).Order()], alive.Count);
+        }
+        catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
+        {
+            throw new StoreUnavailableException(RequestOutcome.None, error);
+        }
+    }
+
+    public async ValueTask GiveUpLeasesAsync(Guid process)
+    {
+        try
+        {
+            await using NpgsqlConnection connection = await readers.OpenConnectionAsync().ConfigureAwait(false);
+            await using NpgsqlBatch batch = Writing(connection);
+            Add(batch, "UPDATE leases SET holder = NULL, until = 0 WHERE holder = $1").Add(process);
+            Add(batch, "DELETE FROM processes WHERE process_id = $1").Add(process);
+            Add(batch, "COMMIT");
+            await batch.ExecuteNonQueryAsync().ConfigureAwait(false);
+        }
+        catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
+        {
+            throw new StoreUnavailableException(RequestOutcome.None, error);
+        }
+    }
+
+    /// <summary>Says that the process lives, renews what it holds, and asks who else lives.</summary>
+    private static async Task<(List<Guid> Alive, List<short> Held)> SeenAsync(NpgsqlConnection connection, Guid process)
+    {
+        await using NpgsqlBatch batch = Writing(connection);
+        Add(batch, $"""
+            INSERT INTO processes (process_id, seen_at) VALUES ($1, {NowMs})
+            ON CONFLICT (process_id) DO UPDATE SET seen_at = excluded.seen_at
+            """).Add(process);
+        Add(batch, $"DELETE FROM processes WHERE seen_at < {NowMs} - 10 * $1").Add(LeaseMs);
+        Add(batch, $"SELECT process_id FROM processes WHERE seen_at > {NowMs} - $1 ORDER BY process_id").Add(LeaseMs);
+
+        // One that ran out may be another's by now, and is taken anew like any that is free.
+        Add(batch, $"UPDATE leases SET until = {NowMs} + $2 WHERE holder = $1 AND until > {NowMs} RETURNING partition").Add(process).Add(LeaseMs);
+        Add(batch, "COMMIT");
+        await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync().ConfigureAwait(false);
+        List<Guid> alive = await ColumnAsync<Guid>(reader).ConfigureAwait(false);
+        List<short> held = await ColumnAsync<short>(reader).ConfigureAwait(false);
+        return (alive, held);
+    }
+
+    /// <summary>Gives some partitions back, and takes those of some others that are free.</summary>
+    /// <returns>Those that it took.</returns>
+    private static async Task<List<short>> TakeAsync(NpgsqlConnection connection, Guid process, short[] surplus, short[] wanted)
+    {
+        if (surplus.Length + wanted.Length == 0)
+        {
+            return [];
+        }
+
+        await using NpgsqlBatch batch = Writing(connection);
+        Add(batch, "UPDATE leases SET holder = NULL, until = 0 WHERE holder = $1 AND partition = ANY($2)").Add(process).Add(surplus);
+        Add(batch, $"""
+            UPDATE leases SET holder = $1, fence = fence + 1, until = {NowMs} + $3
+            WHERE partition = ANY($2) AND until < {NowMs} RETURNING partition
+            """).Add(process).Add(wanted).Add(LeaseMs);
+        Add(batch, "COMMIT");
+        await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync().ConfigureAwait(false);
+        return await ColumnAsync<short>(reader).ConfigureAwait(false);
+    }
+
+    private static async Task<List<T>> ColumnAsync<T>(NpgsqlDataReader reader)
+    {
+        var values = new List<T>();
+        while (await reader.ReadAsync().ConfigureAwait(false))
+        {
+            values.Add(reader.GetFieldValue<T>(0));
+        }
+
+        // The commit is the last result: it has succeeded when the results are at their end.
+        await reader.NextResultAsync().ConfigureAwait(false);
+        return values;
+    }
+
+    /// <summary>Connections for reads are read-only but for what says otherwise.</summary>
+    private static NpgsqlBatch Writing(NpgsqlConnection connection)
+    {
+        var batch = new NpgsqlBatch(connection);
+        Add(batch, "BEGIN READ WRITE");
+        return batch;
+    }
+
+    private static Parameters Add(NpgsqlBatch batch, string text)
+    {
+        var command = new NpgsqlBatchCommand(text);
+        batch.BatchCommands.Add(command);
+        return new Parameters(command);
+    }
+
+    private readonly struct Parameters(NpgsqlBatchCommand command)
+    {
+        public Parameters Add<T>(T value)
+        {
+            command.Parameters.Add(new NpgsqlParameter<T> { TypedValue = value });
+            return this;
+        }
+    }
+}

@@ -1,0 +1,259 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Npgsql;
+
+namespace Jumun.Tests;
+
+/// <summary>How a cluster is stopped: as an operator does, or as a crash does.</summary>
+internal enum StopMode
+{
+    Fast,
+    Immediate,
+}
+
+/// <summary>
+/// A throwaway PostgreSQL cluster: real and fully durable, on a port of its own, with its data and its socket in a folder
+/// of its own. It is gone with the tests, also when they are killed.
+/// </summary>
+internal sealed partial class PostgresCluster : IAsyncDisposable
+{
+    private const string Host = "127.0.0.1";
+    private const string User = "postgres";
+    private const int OldestVersion = 15;
+
+    /// <summary>
+    /// Waits until the tests end, however they do: the pipe at its input closes with them. It ignores the signals of a
+    /// terminal, which go to all processes of the run at once.
+    /// </summary>
+    private const string WatchText =
+        """
+        exec >/dev/null 2>&1
+        trap '' HUP INT TERM
+        cd /
+        folder=$1
+        shift
+        read -r _
+        "$@" -m immediate stop
+        rm -rf "$folder"
+        """;
+
+    private static readonly Lazy<string> Programs = new(FindPrograms);
+
+    private readonly Process watch;
+
+    private PostgresCluster(string folder, Process watch)
+    {
+        Folder = folder;
+        this.watch = watch;
+    }
+
+    /// <summary>Where its data, its socket and its log are.</summary>
+    public string Folder { get; }
+
+    public int Port { get; } = FreePort.Next();
+
+    /// <summary>What a standby calls itself to its primary, as <c>synchronous_standby_names</c> needs it.</summary>
+    public string Name => $"jumun_{Port.ToString(CultureInfo.InvariantCulture)}";
+
+    public string LogPath => Path.Combine(Folder, "log");
+
+    private string DataFolder => Path.Combine(Folder, "data");
+
+    /// <summary>Makes a cluster and starts it.</summary>
+    /// <param name="settings">Lines of <c>postgresql.conf</c> beside those that every test has.</param>
+    public static async Task<PostgresCluster> CreateAsync(params string[] settings)
+    {
+        PostgresCluster cluster = await PrepareAsync();
+        try
+        {
+            // Its first files need no fsync: they are made in a moment. The server's own fsync is on.
+            await cluster.RunAsync(
+                "initdb", "-D", cluster.DataFolder, "-U", User, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
+                "--data-checksums", "--no-sync", "--no-instructions");
+            await cluster.WriteSettingsAsync(
+            [
+                $"listen_addresses = '{Host}'", "max_connections = 200", "shared_buffers = 32MB", "wal_keep_size = 64MB",
+                "fsync = on", "synchronous_commit = on", "full_page_writes = on", .. cluster.PlaceSettings, .. settings,
+            ]);
+            await cluster.StartAsync();
+            return cluster;
+        }
+        catch
+        {
+            await cluster.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Makes a streaming standby of this cluster and starts it.</summary>
+    /// <param name="isSynchronous">Whether commits here wait from now on until it has them on its disk.</param>
+    public async Task<PostgresCluster> CreateStandbyAsync(bool isSynchronous)
+    {
+        PostgresCluster standby = await PrepareAsync();
+        try
+        {
+            string primary = $"host={Host} port={Port.ToString(CultureInfo.InvariantCulture)} user={User} application_name={standby.Name}";
+            await standby.RunAsync("pg_basebackup", "-d", primary, "-D", standby.DataFolder, "-X", "stream", "-c", "fast", "-R", "--no-sync");
+            await standby.WriteSettingsAsync(standby.PlaceSettings);
+            await standby.StartAsync();
+            if (isSynchronous)
+            {
+                await ConfigureAsync($"synchronous_standby_names = '{standby.Name}'");
+            }
+
+            string wanted = isSynchronous ? "sync" : "async";
+            await TestShop.UntilAsync(
+                async () => wanted == await ScalarAsync(
+                    $"SELECT sync_state FROM pg_stat_replication WHERE application_name = '{standby.Name}' AND state = 'streaming'"),
+                seconds: 30);
+            return standby;
+        }
+        catch
+        {
+            await standby.DisposeAsync();
+            throw;
+        }
+    }
+
+    public Task StartAsync() => RunAsync("pg_ctl", "-D", DataFolder, "-l", LogPath, "-w", "-t", "60", "start");
+
+    public Task StopAsync(StopMode mode = StopMode.Fast) =>
+        RunAsync("pg_ctl", "-D", DataFolder, "-m", mode == StopMode.Fast ? "fast" : "immediate", "-w", "-t", "60", "stop");
+
+    public async Task RestartAsync(StopMode mode = StopMode.Fast)
+    {
+        await StopAsync(mode);
+        await StartAsync();
+    }
+
+    /// <summary>Makes a standby the primary; returns when it takes writes.</summary>
+    public Task PromoteAsync() => RunAsync("pg_ctl", "-D", DataFolder, "-w", "-t", "60", "promote");
+
+    /// <summary>Changes settings while it runs; those that need a restart count after one.</summary>
+    public async Task ConfigureAsync(params string[] settings)
+    {
+        await WriteSettingsAsync(settings);
+        await RunAsync("pg_ctl", "-D", DataFolder, "reload");
+    }
+
+    public string ConnectionString(string database = "postgres") =>
+        new NpgsqlConnectionStringBuilder { Host = Host, Port = Port, Username = User, Database = database }.ConnectionString;
+
+    /// <summary>Runs statements as an administrator, on a connection of their own.</summary>
+    public async Task ExecuteAsync(string sql, string database = "postgres") => await ScalarAsync(sql, database);
+
+    /// <summary>The first value of an answer as text; null when there is none.</summary>
+    public async Task<string?> ScalarAsync(string sql, string database = "postgres")
+    {
+        await using var connection = new NpgsqlConnection(ConnectionString(database) + ";Pooling=false");
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        return Convert.ToString(await command.ExecuteScalarAsync(), CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Stops it as a crash does and deletes its folder.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        watch.StandardInput.Close();
+        await watch.WaitForExitAsync();
+        watch.Dispose();
+    }
+
+    /// <summary>The same, at the end of the process, where nothing can be awaited.</summary>
+    public void End()
+    {
+        watch.StandardInput.Close();
+        watch.WaitForExit(10_000);
+    }
+
+    private string[] PlaceSettings => [$"port = {Port.ToString(CultureInfo.InvariantCulture)}", $"unix_socket_directories = '{Folder}'"];
+
+    private Task WriteSettingsAsync(string[] settings) =>
+        File.AppendAllLinesAsync(Path.Combine(DataFolder, "postgresql.conf"), settings);
+
+    /// <summary>An empty folder that belongs to PostgreSQL's user, and a watch over it.</summary>
+    private static async Task<PostgresCluster> PrepareAsync()
+    {
+        string folder = Directory.CreateTempSubdirectory("jumun-pg-").FullName;
+        if (Environment.IsPrivilegedProcess)
+        {
+            await EndAsync(Process.Start(new ProcessStartInfo("chown", [$"{User}:", folder]) { RedirectStandardError = true })!);
+        }
+
+        string[] control = Command("pg_ctl", "-D", Path.Combine(folder, "data"));
+
+        // A session of its own: what is sent to the group of the tests does not reach it.
+        Process watch = Process.Start(new ProcessStartInfo("setsid", ["sh", "-c", WatchText, "jumun-watch", folder, .. control])
+        {
+            RedirectStandardInput = true,
+        })!;
+        return new PostgresCluster(folder, watch);
+    }
+
+    /// <summary>PostgreSQL refuses to run as root.</summary>
+    private static string[] Command(string program, params string[] arguments)
+    {
+        string path = Path.Combine(Programs.Value, program);
+        return Environment.IsPrivilegedProcess ? ["runuser", "-u", User, "--", path, .. arguments] : [path, .. arguments];
+    }
+
+    private async Task RunAsync(string program, params string[] arguments)
+    {
+        string[] command = Command(program, arguments);
+        try
+        {
+            await EndAsync(Process.Start(new ProcessStartInfo(command[0], command[1..])
+            {
+                WorkingDirectory = Folder,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            })!);
+        }
+        catch (InvalidOperationException error) when (File.Exists(LogPath))
+        {
+            throw new InvalidOperationException($"{error.Message}\n{string.Join('\n', File.ReadLines(LogPath).TakeLast(20))}", error);
+        }
+    }
+
+    private static async Task EndAsync(Process process)
+    {
+        using (process)
+        {
+            Task<string> output = process.StartInfo.RedirectStandardOutput ? process.StandardOutput.ReadToEndAsync() : Task.FromResult("");
+            string errors = await process.StandardError.ReadToEndAsync();
+            await process.WaitForExitAsync();
+            if (process.ExitCode != 0)
+            {
+                throw new InvalidOperationException(
+                    $"{process.StartInfo.FileName} {string.Join(' ', process.StartInfo.ArgumentList)} failed: {errors}{await output}");
+            }
+        }
+    }
+
+    /// <summary>The programs of the newest PostgreSQL: where Debian keeps them, or on the path.</summary>
+    private static string FindPrograms()
+    {
+        const string debian = "/usr/lib/postgresql";
+        IEnumerable<string> packaged = Directory.Exists(debian) ? Directory.GetDirectories(debian).Select(version => Path.Combine(version, "bin")) : [];
+        string[] path = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+        (string? folder, int version) = packaged.Concat(path)
+            .Where(folder => File.Exists(Path.Combine(folder, "initdb")) && File.Exists(Path.Combine(folder, "pg_basebackup")))
+            .Select(folder => (folder, VersionIn(folder)))
+            .MaxBy(found => found.Item2);
+        return folder is not null && version >= OldestVersion
+            ? folder
+            : throw new InvalidOperationException($"PostgreSQL {OldestVersion} or newer is missing. Install it (Debian: sudo apt-get install postgresql).");
+    }
+
+    private static int VersionIn(string folder)
+    {
+        using Process initdb = Process.Start(new ProcessStartInfo(Path.Combine(folder, "initdb"), ["--version"]) { RedirectStandardOutput = true })!;
+        string version = initdb.StandardOutput.ReadToEnd();
+        initdb.WaitForExit();
+        return int.Parse(Major().Match(version).Groups["major"].Value, CultureInfo.InvariantCulture);
+    }
+
+    [GeneratedRegex(@"\(PostgreSQL\) (?<major>\d+)")]
+    private static partial Regex Major();
+}

@@ -1,0 +1,87 @@
+using Jumun.Server;
+using Jumun.Server.Stores.Sqlite;
+using Npgsql;
+
+namespace Jumun.Tests;
+
+/// <summary>
+/// The data of one shop, for servers that run one after the other: a folder, and on PostgreSQL a database besides. Which
+/// store it is for, <c>JUMUN_TEST_STORE</c> says, so that the same tests show the same of both.
+/// </summary>
+internal sealed class TestData : IAsyncDisposable
+{
+    private readonly string address;
+
+    private TestData(string folder, string address)
+    {
+        Folder = folder;
+        this.address = address;
+    }
+
+    /// <summary>The store of this run; SQLite when nothing is said.</summary>
+    public static StoreKind Kind { get; } = Environment.GetEnvironmentVariable("JUMUN_TEST_STORE") switch
+    {
+        null or "" or "sqlite" => StoreKind.Sqlite,
+        "postgres" => StoreKind.Postgres,
+        string other => throw new InvalidOperationException($"JUMUN_TEST_STORE is '{other}'. It must be 'sqlite' or 'postgres'."),
+    };
+
+    public string Folder { get; }
+
+    /// <summary>Where a server finds this data, written as in a configuration.</summary>
+    public Dictionary<string, string?> Settings => new()
+    {
+        ["Jumun:Store"] = Kind == StoreKind.Sqlite ? "sqlite" : "postgres",
+        ["ConnectionStrings:Jumun"] = address,
+        ["Jumun:DataPlatform:Path"] = Path.Combine(Folder, "events.ndjson"),
+    };
+
+    public static async Task<TestData> CreateAsync()
+    {
+        string folder = Directory.CreateTempSubdirectory("jumun-test-").FullName;
+        return new TestData(folder, Kind switch
+        {
+            StoreKind.Sqlite => $"Data Source={Path.Combine(folder, "jumun.db")}",
+            StoreKind.Postgres => await PostgresServer.CreateShopAsync(),
+        });
+    }
+
+    /// <summary>Changes the data behind the shop's back.</summary>
+    public async Task ExecuteAsync(string sql)
+    {
+        if (Kind == StoreKind.Sqlite)
+        {
+            using SqliteConnection connection = SqliteConnection.Open(Path.Combine(Folder, "jumun.db"), readOnly: false);
+            connection.Execute(sql);
+            return;
+        }
+
+        await using var server = new NpgsqlConnection($"{address};Pooling=false");
+        await server.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, server);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>Gives a member a balance that no client could charge in a test's time.</summary>
+    public Task SetBalanceAsync(string member, long balance) => ExecuteAsync(Kind switch
+    {
+        StoreKind.Sqlite =>
+            $"""
+            INSERT INTO ledger (member_id, entry, kind, amount, balance, events, created_at) VALUES ('{member}', 100, 0, {balance}, {balance}, 100, 0);
+            """,
+        StoreKind.Postgres =>
+            $"""
+            INSERT INTO ledger (member_id, entry, kind, amount, balance, created_at) VALUES ('{member}', 100, 0, {balance}, {balance}, 0);
+            UPDATE wallets SET balance = {balance}, entries = 100 WHERE member_id = '{member}';
+            """,
+    });
+
+    public async ValueTask DisposeAsync()
+    {
+        Directory.Delete(Folder, recursive: true);
+        if (Kind == StoreKind.Postgres)
+        {
+            await PostgresServer.DropDatabaseAsync(address);
+        }
+    }
+}

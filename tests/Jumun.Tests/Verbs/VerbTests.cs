@@ -1,0 +1,74 @@
+using Jumun.Tests.Crashes;
+
+namespace Jumun.Tests.Verbs;
+
+/// <summary>The program's commands, as an operator runs them, on each store.</summary>
+public sealed class VerbTests
+{
+    [Fact]
+    public async Task Seed_fills_an_empty_shop_once_and_the_audit_finds_nothing_wrong_with_it()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        await using TestData data = await TestData.CreateAsync();
+        using var program = new ServerProcess(data);
+        (int exitCode, string output) = await program.RunAsync(cancellation, "seed");
+        Assert.True(exitCode == 0, output);
+        Assert.Contains("has a demo catalogue", output, StringComparison.Ordinal);
+        (exitCode, output) = await program.RunAsync(cancellation, "seed");
+        Assert.True(exitCode == 0, output);
+        Assert.Contains("nothing was changed", output, StringComparison.Ordinal);
+
+        (exitCode, output) = await program.RunAsync(cancellation, "audit");
+        Assert.True(exitCode == 0, output);
+        Assert.Contains("ok     I1", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("BROKEN", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Audit_fails_with_a_line_for_what_is_broken_and_runs_beside_a_server()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        await using TestData data = await TestData.CreateAsync();
+        await using (TestShop shop = await TestShop.StartAsync(data: data))
+        {
+            await shop.As("alice").ChargeAsync(100);
+        }
+
+        await data.ExecuteAsync("UPDATE ledger SET amount = 101");
+        using var program = new ServerProcess(data);
+        await program.StartAsync(cancellation);
+        (int exitCode, string output) = await program.RunAsync(cancellation, "audit");
+        Assert.Equal(1, exitCode);
+        string[] lines = output.Split('\n');
+        int broken = Array.FindIndex(lines, line => line.StartsWith("BROKEN I1 ", StringComparison.Ordinal));
+        Assert.True(broken >= 0, output);
+        Assert.Contains("alice", lines[broken + 1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Migrate_and_doctor_are_content_with_a_shop_that_is_up_to_date()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        await using TestData data = await TestData.CreateAsync();
+        using var program = new ServerProcess(data);
+        (int exitCode, string output) = await program.RunAsync(cancellation, "migrate");
+        Assert.True(exitCode == 0, output);
+        Assert.Contains("is up to date", output, StringComparison.Ordinal);
+        await program.StartAsync(cancellation);
+        (exitCode, output) = await program.RunAsync(cancellation, "doctor");
+        Assert.True(exitCode == 0, output);
+        Assert.DoesNotContain("WARN", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_printed_token_opens_the_shop()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        await using TestData data = await TestData.CreateAsync();
+        using var program = new ServerProcess(data);
+        (int exitCode, string token) = await program.RunAsync(cancellation, "token", "--member", "alice");
+        Assert.True(exitCode == 0, token);
+        await using TestShop shop = await TestShop.StartAsync(data: data);
+        Assert.Equal(5, await new TestCaller(shop, "alice", token.Trim()).ChargeAsync(5));
+    }
+}
