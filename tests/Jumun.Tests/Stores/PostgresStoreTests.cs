@@ -27,6 +27,8 @@ public sealed class PostgresStoreTests : StoreContract
         ["outbox_queue"] = "member_id",
         ["idempotency_keys"] = "subject",
         ["batches"] = "batch_id",
+        ["processes"] = "process_id",
+        ["leases"] = "partition",
         ["schema_migrations"] = "name",
     };
 
@@ -36,8 +38,7 @@ public sealed class PostgresStoreTests : StoreContract
     {
         if (database.Length == 0)
         {
-            database = await PostgresServer.CreateDatabaseAsync();
-            await PostgresStore.MigrateAsync(database);
+            database = await PostgresServer.CreateShopAsync();
         }
 
         return await PostgresStore.OpenAsync(database, "test");
@@ -281,7 +282,7 @@ public sealed class PostgresStoreTests : StoreContract
         await DoAsync<Done>(new PutCartLine("m", product, 1));
         await DoAsync<Done>(new RemoveCartLine("m", product));
         await DoAsync<Done>(new RemoveCartLine("m", null));
-        PendingEvent pending = (await Store.PendingEventsAsync(1)).FirstOrDefault() ?? new PendingEvent("m", Guid.Empty, []);
+        PendingEvent pending = (await Store.PendingEventsAsync(AllPartitions, 1)).FirstOrDefault() ?? new PendingEvent("m", Guid.Empty, []);
         await DoAsync<Done>(new Jumun.DataPlatform.RecordDelivery([(pending.MemberId, pending.EventId)]));
         await DoAsync<Jumun.DataPlatform.EventsReplayed>(new Jumun.DataPlatform.ReplayEvents([pending.EventId], Next: null));
     }
