@@ -81,6 +81,9 @@ internal static class Bounds
     /// <summary>How long a read or the load of a batch may take on PostgreSQL, in seconds.</summary>
     public const int PostgresReadSeconds = 15;
 
+    /// <summary>How long it is taken for granted which of several hosts is the primary, in seconds.</summary>
+    public const int PostgresHostSeconds = 1;
+
     /// <summary>How often a read is asked whose connection was lost.</summary>
     public const int PostgresReadTries = 2;
 
