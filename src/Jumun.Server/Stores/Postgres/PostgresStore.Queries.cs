@@ -52,7 +52,8 @@ internal sealed partial class PostgresStore
         await HandOverAsync(round.Products.Count, rows, static (round, row) => round.Found(PostgresRows.Product(row)), round).ConfigureAwait(false);
         await HandOverAsync(round.Coupons.Count, rows, static (round, row) => round.Found(PostgresRows.Coupon(row)), round).ConfigureAwait(false);
         await HandOverAsync(
-            round.Members.Count, rows, static (round, row) => round.Found(new Points.PointsView(row.GetString(0), row.GetInt64(1))), round).ConfigureAwait(false);
+            round.Members.Count, rows,
+            static (round, row) => round.Found(new Points.PointsView(row.GetString(0), row.GetInt64(1))), round).ConfigureAwait(false);
         return true;
     }).ConfigureAwait(false);
 
