@@ -75,7 +75,8 @@ internal sealed class Textbook(NpgsqlDataSource database)
         }
 
         Guid orderId = Ids.ToOrderId(Guid.CreateVersion7(now));
-        Line[] lines = [.. request.Items.Select(item => new Line(item.ProductId, products[item.ProductId].Name, products[item.ProductId].Price, item.Quantity))];
+        Line[] lines =
+            [.. request.Items.Select(item => new Line(item.ProductId, products[item.ProductId].Name, products[item.ProductId].Price, item.Quantity))];
         long total = lines.Sum(line => line.Price * line.Quantity);
         await using var writes = new NpgsqlBatch(connection, transaction);
         foreach (Line line in lines)
@@ -94,7 +95,8 @@ internal sealed class Textbook(NpgsqlDataSource database)
         await writes.ExecuteNonQueryAsync();
         await transaction.CommitAsync();
         return Results.Json(
-            new OrderAnswer(orderId, memberId, Ids.PaymentOf(orderId), "pending_payment", lines, total, now), TextbookJson.Default.OrderAnswer, statusCode: 201);
+            new OrderAnswer(orderId, memberId, Ids.PaymentOf(orderId), "pending_payment", lines, total, now), TextbookJson.Default.OrderAnswer,
+            statusCode: 201);
     }
 
     private async Task<IResult> PayAsync(string memberId, Guid paymentId)

@@ -13,7 +13,7 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(Bounds.LeaseSeconds / 4.0);
     private static readonly TimeSpan Good = TimeSpan.FromSeconds(Bounds.LeaseSeconds * 0.75);
 
-    private readonly Guid process = Guid.CreateVersion7();
+    private readonly Guid process = Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
     private readonly SemaphoreSlim unused = new(1, 1);
     private Held held = new([], 0, 0);
 

@@ -30,6 +30,8 @@ internal static class PostgresRows
     public static ProductView Product(NpgsqlDataReader row) =>
         new(row.GetInt64(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3), row.GetBoolean(4));
 
+    public static PointsView Points(NpgsqlDataReader row) => new(row.GetString(0), row.GetInt64(1));
+
     public static Coupon CouponRow(NpgsqlDataReader row) => new(
         row.GetInt64(0), row.GetString(1), new Discount((DiscountKind)row.GetInt16(2), row.GetInt64(3), row.Int64OrNull(4)),
         row.GetInt64(5), row.GetInt64(6), row.GetInt64(7), row.Time(8), row.Time(9), row.Time(10));

@@ -51,9 +51,7 @@ internal sealed partial class PostgresStore
         await using NpgsqlDataReader rows = await batch.ExecuteReaderAsync().ConfigureAwait(false);
         await HandOverAsync(round.Products.Count, rows, static (round, row) => round.Found(PostgresRows.Product(row)), round).ConfigureAwait(false);
         await HandOverAsync(round.Coupons.Count, rows, static (round, row) => round.Found(PostgresRows.Coupon(row)), round).ConfigureAwait(false);
-        await HandOverAsync(
-            round.Members.Count, rows,
-            static (round, row) => round.Found(new Points.PointsView(row.GetString(0), row.GetInt64(1))), round).ConfigureAwait(false);
+        await HandOverAsync(round.Members.Count, rows, static (round, row) => round.Found(PostgresRows.Points(row)), round).ConfigureAwait(false);
         return true;
     }).ConfigureAwait(false);
 
