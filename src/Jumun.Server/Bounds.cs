@@ -117,7 +117,7 @@ internal static class Bounds
     /// <summary>How long a migration waits for a table, in milliseconds: everybody else waits behind it.</summary>
     public const int PostgresMigrationLockMilliseconds = 5_000;
 
-    /// <summary>How often batch rows are swept, in seconds.</summary>
+    /// <summary>How often batch rows are swept and plans made anew, in seconds.</summary>
     public const int PostgresSweepSeconds = 10;
 
     /// <summary>How long the row of a batch is kept, in seconds: much longer than its outcome can be in doubt.</summary>

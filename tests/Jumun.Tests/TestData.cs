@@ -10,12 +10,13 @@ namespace Jumun.Tests;
 /// </summary>
 internal sealed class TestData : IAsyncDisposable
 {
-    private readonly string address;
+    private readonly StoreKind kind;
 
-    private TestData(string folder, string address)
+    private TestData(StoreKind kind, string folder, string address)
     {
+        this.kind = kind;
         Folder = folder;
-        this.address = address;
+        Address = address;
     }
 
     /// <summary>The store of this run; SQLite when nothing is said.</summary>
@@ -28,18 +29,23 @@ internal sealed class TestData : IAsyncDisposable
 
     public string Folder { get; }
 
+    /// <summary>The connection string.</summary>
+    public string Address { get; }
+
     /// <summary>Where a server finds this data, written as in a configuration.</summary>
     public Dictionary<string, string?> Settings => new()
     {
-        ["Jumun:Store"] = Kind == StoreKind.Sqlite ? "sqlite" : "postgres",
-        ["ConnectionStrings:Jumun"] = address,
+        ["Jumun:Store"] = kind == StoreKind.Sqlite ? "sqlite" : "postgres",
+        ["ConnectionStrings:Jumun"] = Address,
         ["Jumun:DataPlatform:Path"] = Path.Combine(Folder, "events.ndjson"),
     };
 
-    public static async Task<TestData> CreateAsync()
+    /// <param name="kind">The store, for tests that are of one alone.</param>
+    public static async Task<TestData> CreateAsync(StoreKind? kind = null)
     {
+        StoreKind store = kind ?? Kind;
         string folder = Directory.CreateTempSubdirectory("jumun-test-").FullName;
-        return new TestData(folder, Kind switch
+        return new TestData(store, folder, store switch
         {
             StoreKind.Sqlite => $"Data Source={Path.Combine(folder, "jumun.db")}",
             StoreKind.Postgres => await PostgresServer.CreateShopAsync(),
@@ -49,21 +55,21 @@ internal sealed class TestData : IAsyncDisposable
     /// <summary>Changes the data behind the shop's back.</summary>
     public async Task ExecuteAsync(string sql)
     {
-        if (Kind == StoreKind.Sqlite)
+        if (kind == StoreKind.Sqlite)
         {
             using SqliteConnection connection = SqliteConnection.Open(Path.Combine(Folder, "jumun.db"), readOnly: false);
             connection.Execute(sql);
             return;
         }
 
-        await using var server = new NpgsqlConnection($"{address};Pooling=false");
+        await using var server = new NpgsqlConnection($"{Address};Pooling=false");
         await server.OpenAsync();
         await using var command = new NpgsqlCommand(sql, server);
         await command.ExecuteNonQueryAsync();
     }
 
     /// <summary>Gives a member a balance that no client could charge in a test's time.</summary>
-    public Task SetBalanceAsync(string member, long balance) => ExecuteAsync(Kind switch
+    public Task SetBalanceAsync(string member, long balance) => ExecuteAsync(kind switch
     {
         StoreKind.Sqlite =>
             $"""
@@ -79,9 +85,9 @@ internal sealed class TestData : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Directory.Delete(Folder, recursive: true);
-        if (Kind == StoreKind.Postgres)
+        if (kind == StoreKind.Postgres)
         {
-            await PostgresServer.DropDatabaseAsync(address);
+            await PostgresServer.DropDatabaseAsync(Address);
         }
     }
 }

@@ -207,8 +207,13 @@ internal sealed record TestAnswer(HttpStatusCode Code, HttpResponseHeaders Heade
 }
 
 /// <summary>Somebody who calls the API.</summary>
-internal sealed class TestCaller(TestShop shop, string member, string? token)
+internal sealed class TestCaller(HttpClient http, string member, string? token)
 {
+    public TestCaller(TestShop shop, string member, string? token)
+        : this(shop.Http, member, token)
+    {
+    }
+
     public string Member { get; } = member;
 
     public Task<TestAnswer> GetAsync(string path) => SendAsync(HttpMethod.Get, path);
@@ -247,7 +252,7 @@ internal sealed class TestCaller(TestShop shop, string member, string? token)
                 request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
             }
 
-            using HttpResponseMessage response = await shop.Http.SendAsync(request);
+            using HttpResponseMessage response = await http.SendAsync(request);
             return new TestAnswer(response.StatusCode, response.Headers, response.Content.Headers, await response.Content.ReadAsByteArrayAsync());
         }
     }

@@ -10,12 +10,13 @@ namespace Jumun.Server.Execution;
 /// </summary>
 internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundService
 {
-    private static readonly TimeSpan Period = TimeSpan.FromSeconds(Bounds.LeaseSeconds / 4.0);
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(Bounds.LeaseSeconds / 8.0);
+    private static readonly TimeSpan Soon = Period / 4;
     private static readonly TimeSpan Good = TimeSpan.FromSeconds(Bounds.LeaseSeconds * 0.75);
 
     private readonly Guid process = Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
     private readonly SemaphoreSlim unused = new(1, 1);
-    private Held held = new([], 0, 0);
+    private Held held = Held.Nothing;
 
     /// <summary>
     /// The partitions that are this process's now: none when the leases were not renewed in time. Some time before a
@@ -26,7 +27,7 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
         get
         {
             Held now = Volatile.Read(ref held);
-            return Stopwatch.GetElapsedTime(now.RenewedAt) < Good ? now.Partitions : [];
+            return Stopwatch.GetElapsedTime(now.RenewedAt) < Good ? now.Share.Partitions : [];
         }
     }
 
@@ -34,7 +35,7 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
     public bool Sweeps => Partitions is [0, ..];
 
     /// <summary>Processes on this database, this one included.</summary>
-    public int Processes => Volatile.Read(ref held).Processes;
+    public int Processes => Volatile.Read(ref held).Share.Processes;
 
     /// <summary>Begins work on the partitions: until it is released none of them is handed to another process that asks for its share.</summary>
     public Task UseAsync(CancellationToken stopping) => unused.WaitAsync(stopping);
@@ -53,7 +54,7 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken).ConfigureAwait(false);
-        Volatile.Write(ref held, new Held([], 0, 0));
+        Volatile.Write(ref held, Held.Nothing);
         try
         {
             // The others need not wait for the end of the leases.
@@ -69,7 +70,8 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
     {
         while (!stoppingToken.IsCancellationRequested)
         {
-            await Task.Delay(Period, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // Partitions that move wait for their next process no longer than they must.
+            await Task.Delay(Volatile.Read(ref held).Share.IsSettled ? Period : Soon, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (!stoppingToken.IsCancellationRequested)
             {
                 await RenewAsync().ConfigureAwait(false);
@@ -79,17 +81,25 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
 
     private async Task RenewAsync()
     {
-        bool mayGive = await unused.WaitAsync(TimeSpan.Zero).ConfigureAwait(false);
+        // Work on the partitions is hardly ever at rest when there is much of it, so its end is waited for; but not for long,
+        // because the leases must be renewed while a delivery hangs.
+        bool mayGive = await unused.WaitAsync(Soon).ConfigureAwait(false);
         try
         {
             long asked = Stopwatch.GetTimestamp();
-            (IReadOnlyList<short> partitions, int processes) = await store.RenewLeasesAsync(process, mayGive).ConfigureAwait(false);
-            Volatile.Write(ref held, new Held(partitions, processes, asked));
+            LeasedShare share = await store.RenewLeasesAsync(process, mayGive).ConfigureAwait(false);
+            Volatile.Write(ref held, new Held(share, asked));
         }
         catch (Exception error)
         {
-            // The leases run on for a while, and then end here before they end there.
             Log.LoopFailed(log, error, "leases");
+            if (mayGive)
+            {
+                // Some may be given already, although that was not heard.
+                Volatile.Write(ref held, Held.Nothing);
+            }
+
+            // Otherwise the leases run on for a while, and then end here before they end there.
         }
         finally
         {
@@ -106,5 +116,8 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
         base.Dispose();
     }
 
-    private sealed record Held(IReadOnlyList<short> Partitions, int Processes, long RenewedAt);
+    private sealed record Held(LeasedShare Share, long RenewedAt)
+    {
+        public static Held Nothing { get; } = new(new LeasedShare([], Processes: 0, IsSettled: true), 0);
+    }
 }

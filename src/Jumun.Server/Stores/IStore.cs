@@ -84,8 +84,7 @@ internal interface IStore : IAsyncDisposable
     /// </summary>
     /// <param name="process">The process.</param>
     /// <param name="mayGive">Whether partitions beyond its share may be given to others now.</param>
-    /// <returns>The partitions that are its own for <see cref="Bounds.LeaseSeconds"/> from the call on, in order; how many processes live.</returns>
-    ValueTask<(IReadOnlyList<short> Partitions, int Processes)> RenewLeasesAsync(Guid process, bool mayGive);
+    ValueTask<LeasedShare> RenewLeasesAsync(Guid process, bool mayGive);
 
     /// <summary>Ends the leases of a process that stops.</summary>
     ValueTask GiveUpLeasesAsync(Guid process);
@@ -103,6 +102,12 @@ internal interface IStore : IAsyncDisposable
     /// <summary>Every invariant that the store can show, in one snapshot.</summary>
     ValueTask<List<InvariantReport>> AuditAsync();
 }
+
+/// <summary>What a process holds of the partitions.</summary>
+/// <param name="Partitions">Those that are its own for <see cref="Bounds.LeaseSeconds"/> from when it asked, in order.</param>
+/// <param name="Processes">How many processes live.</param>
+/// <param name="IsSettled">Whether that is its share, no more and no less; otherwise partitions are about to move.</param>
+internal sealed record LeasedShare(IReadOnlyList<short> Partitions, int Processes, bool IsSettled);
 
 /// <summary>An event to be delivered.</summary>
 internal sealed record PendingEvent(string MemberId, Guid EventId, long Sequence, byte[] Body);

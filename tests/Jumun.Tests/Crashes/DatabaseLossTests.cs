@@ -139,8 +139,9 @@ public sealed class DatabaseLossTests
     private static async Task<long> HoldAsync(Storm storm, CancellationToken cancellation)
     {
         long product = await storm.Admin.MakeAsync("/admin/products", """{"name":"held","price":1,"stock":1}""", "productId", cancellation);
-        using HttpResponseMessage order = await new Acknowledged(
-            TestShop.Token("idle"), "/order/idle", $$"""{"items":[{"productId":{{product}},"quantity":1}]}""", "held", default, "").RepeatAsync(storm.Http, cancellation);
+        string items = $$"""{"items":[{"productId":{{product}},"quantity":1}]}""";
+        var request = new Acknowledged(TestShop.Token("idle"), "/order/idle", items, "held", default, "");
+        using HttpResponseMessage order = await request.RepeatAsync(storm.Http, cancellation);
         Assert.Equal(HttpStatusCode.Created, order.StatusCode);
         return product;
     }

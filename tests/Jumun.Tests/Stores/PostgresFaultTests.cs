@@ -19,8 +19,7 @@ public sealed class PostgresFaultTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        database = await PostgresServer.CreateDatabaseAsync();
-        await PostgresStore.MigrateAsync(database);
+        database = await PostgresServer.CreateShopAsync();
         var settings = new NpgsqlConnectionStringBuilder(database);
         network = new CutProxy(settings.Host!, settings.Port);
         settings.Port = network.Port;

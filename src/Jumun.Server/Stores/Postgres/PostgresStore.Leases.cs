@@ -12,7 +12,7 @@ internal sealed partial class PostgresStore
 
     private static readonly long LeaseMs = Bounds.LeaseSeconds * 1_000;
 
-    public async ValueTask<(IReadOnlyList<short> Partitions, int Processes)> RenewLeasesAsync(Guid process, bool mayGive)
+    public async ValueTask<LeasedShare> RenewLeasesAsync(Guid process, bool mayGive)
     {
         try
         {
@@ -21,8 +21,9 @@ internal sealed partial class PostgresStore
             int place = alive.IndexOf(process);
             short[] share = [.. Enumerable.Range(0, Bounds.Partitions).Where(number => number % alive.Count == place).Select(number => (short)number)];
             short[] surplus = mayGive ? [.. held.Except(share)] : [];
-            List<short> partitions = await TakeAsync(connection, process, surplus, [.. share.Except(held)]).ConfigureAwait(false);
-            return ([.. held.Except(surplus).Union(partitions).Order()], alive.Count);
+            List<short> taken = await TakeAsync(connection, process, surplus, [.. share.Except(held)]).ConfigureAwait(false);
+            short[] partitions = [.. held.Except(surplus).Union(taken).Order()];
+            return new LeasedShare(partitions, alive.Count, IsSettled: partitions.AsSpan().SequenceEqual(share));
         }
         catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
         {

@@ -108,7 +108,7 @@ internal sealed partial class SqliteStore : IStore
     }
 
     /// <summary>One process writes to a file, so all that is to be done is its own.</summary>
-    public ValueTask<(IReadOnlyList<short> Partitions, int Processes)> RenewLeasesAsync(Guid process, bool mayGive) => new((AllPartitions, 1));
+    public ValueTask<LeasedShare> RenewLeasesAsync(Guid process, bool mayGive) => new(new LeasedShare(AllPartitions, Processes: 1, IsSettled: true));
 
     public ValueTask GiveUpLeasesAsync(Guid process) => ValueTask.CompletedTask;
 

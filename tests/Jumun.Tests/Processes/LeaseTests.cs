@@ -1,0 +1,208 @@
+using Jumun.Server;
+using Jumun.Server.Stores;
+using Jumun.Server.Stores.Postgres;
+using Npgsql;
+
+namespace Jumun.Tests.Processes;
+
+/// <summary>The contract of the leases: at any moment a partition is one process's or nobody's. Time is moved in the tables.</summary>
+[Once]
+public sealed class LeaseTests : IAsyncLifetime
+{
+    private static readonly short[] All = [.. Enumerable.Range(0, Bounds.Partitions).Select(number => (short)number)];
+
+    private string database = "";
+    private PostgresStore store = null!;
+    private int processes;
+
+    public async ValueTask InitializeAsync()
+    {
+        database = await PostgresServer.CreateShopAsync();
+        store = await PostgresStore.OpenAsync(database, "test");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await store.DisposeAsync();
+        await PostgresServer.DropDatabaseAsync(database);
+    }
+
+    [Fact]
+    public async Task A_lone_process_has_everything()
+    {
+        LeasedShare share = await RenewAsync(NewProcess());
+        Assert.Equal(All, share.Partitions);
+        Assert.Equal((1, true), (share.Processes, share.IsSettled));
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(7)]
+    public async Task Shares_are_disjoint_and_even_and_together_everything(int count)
+    {
+        Guid[] all = [.. Enumerable.Range(0, count).Select(_ => NewProcess())];
+        await SettleAsync(all);
+        LeasedShare[] shares = await Task.WhenAll(all.Select(process => RenewAsync(process)));
+        Assert.All(shares, share => Assert.Equal((count, true), (share.Processes, share.IsSettled)));
+        Assert.Equal(All, shares.SelectMany(share => share.Partitions).Order());
+        Assert.All(shares, share => Assert.InRange(share.Partitions.Count, All.Length / count, (All.Length / count) + 1));
+
+        // The one that came first sweeps, and goes on to sweep when others come.
+        Assert.Equal(0, shares[0].Partitions[0]);
+    }
+
+    [Fact]
+    public async Task What_is_held_is_given_by_its_holder_alone_and_then_taken()
+    {
+        Guid one = NewProcess();
+        await RenewAsync(one);
+        Guid two = NewProcess();
+        LeasedShare share = await RenewAsync(two);
+        Assert.Empty(share.Partitions);
+        Assert.Equal((2, false), (share.Processes, share.IsSettled));
+
+        // It delivers, and keeps what it delivers from.
+        share = await RenewAsync(one, mayGive: false);
+        Assert.Equal(All, share.Partitions);
+        Assert.False(share.IsSettled);
+        Assert.Empty((await RenewAsync(two)).Partitions);
+
+        LeasedShare kept = await RenewAsync(one);
+        Assert.Equal(32, kept.Partitions.Count);
+        Assert.True(kept.IsSettled);
+        Assert.Equal(All.Except(kept.Partitions), (await RenewAsync(two)).Partitions);
+        Assert.Equal(kept.Partitions, (await RenewAsync(one)).Partitions);
+    }
+
+    [Fact]
+    public async Task A_lease_ends_by_itself_and_is_not_renewed_afterwards_but_taken_like_any_other()
+    {
+        Guid[] both = [NewProcess(), NewProcess()];
+        await SettleAsync(both);
+
+        // The first falls silent. Until its leases end they are its own.
+        await RunAsync($"UPDATE processes SET seen_at = seen_at - {Bounds.LeaseSeconds * 1_000} WHERE process_id = '{both[0]}'");
+        LeasedShare share = await RenewAsync(both[1]);
+        Assert.Equal((1, false), (share.Processes, share.IsSettled));
+        Assert.Equal(32, share.Partitions.Count);
+        await RunAsync($"UPDATE leases SET until = until - {Bounds.LeaseSeconds * 1_000} WHERE holder = '{both[0]}'");
+        Assert.Equal(All, (await RenewAsync(both[1])).Partitions);
+
+        // It speaks again: what was its own is another's by now.
+        share = await RenewAsync(both[0]);
+        Assert.Empty(share.Partitions);
+        Assert.Equal(2, share.Processes);
+
+        // A lease that ran out, and that nobody else took, is taken anew.
+        await SettleAsync(both);
+        await RunAsync($"UPDATE leases SET until = 0 WHERE holder = '{both[0]}'");
+        Dictionary<short, long> before = await FencesAsync();
+        Assert.Equal(32, (await RenewAsync(both[0])).Partitions.Count);
+        Assert.Equal(32, (await FencesAsync()).Count(lease => lease.Value == before[lease.Key] + 1));
+    }
+
+    [Fact]
+    public async Task Leases_that_are_given_up_are_free_at_once()
+    {
+        Guid[] both = [NewProcess(), NewProcess()];
+        await SettleAsync(both);
+        await store.GiveUpLeasesAsync(both[0]);
+        LeasedShare share = await RenewAsync(both[1]);
+        Assert.Equal(All, share.Partitions);
+        Assert.Equal((1, true), (share.Processes, share.IsSettled));
+
+        // Who holds nothing gives nothing up.
+        await store.GiveUpLeasesAsync(both[0]);
+        await store.GiveUpLeasesAsync(NewProcess());
+        Assert.Equal(All, (await RenewAsync(both[1])).Partitions);
+    }
+
+    [Fact]
+    public async Task The_fence_grows_with_each_new_holder_and_stays_with_the_same()
+    {
+        Guid one = NewProcess();
+        await RenewAsync(one);
+        Dictionary<short, long> first = await FencesAsync();
+        Assert.All(first.Values, fence => Assert.Equal(1, fence));
+        await RenewAsync(one);
+        Assert.Equal(first, await FencesAsync());
+
+        Guid two = NewProcess();
+        await SettleAsync([one, two]);
+        LeasedShare taken = await RenewAsync(two);
+        Assert.All(await FencesAsync(), lease => Assert.Equal(taken.Partitions.Contains(lease.Key) ? 2 : 1, lease.Value));
+    }
+
+    /// <summary>Processes come, go and fall silent in no order, and ask at the same moment.</summary>
+    [Fact]
+    public async Task However_they_come_and_go_no_partition_is_held_twice_and_all_are_held_in_the_end()
+    {
+        var random = new Random(20_261_122);
+        List<Guid> alive = [NewProcess(), NewProcess(), NewProcess()];
+        for (int round = 0; round < 30; round++)
+        {
+            if (random.Next(3) == 0)
+            {
+                alive.Add(NewProcess());
+            }
+
+            if (alive.Count > 2 && random.Next(3) == 0)
+            {
+                Guid gone = alive[random.Next(alive.Count)];
+                alive.Remove(gone);
+                await (random.Next(2) == 0
+                    ? store.GiveUpLeasesAsync(gone).AsTask()
+                    : RunAsync($"UPDATE processes SET seen_at = 0 WHERE process_id = '{gone}'; UPDATE leases SET until = 0 WHERE holder = '{gone}'"));
+            }
+
+            LeasedShare[] shares = await Task.WhenAll(alive.Select(process => RenewAsync(process, mayGive: random.Next(2) == 0)));
+            short[] held = [.. shares.SelectMany(share => share.Partitions)];
+            Assert.Equal(held.Distinct().Count(), held.Length);
+        }
+
+        await SettleAsync(alive);
+        Assert.Equal(All, (await Task.WhenAll(alive.Select(process => RenewAsync(process)))).SelectMany(share => share.Partitions).Order());
+    }
+
+    /// <summary>As process ids are made: later ones sort later.</summary>
+    private Guid NewProcess() => Guid.CreateVersion7(DateTimeOffset.UnixEpoch.AddSeconds(++processes));
+
+    private Task<LeasedShare> RenewAsync(Guid process, bool mayGive = true) => store.RenewLeasesAsync(process, mayGive).AsTask();
+
+    /// <summary>Asks for each until partitions move no more: all are seen, then the surplus is given, then taken.</summary>
+    private async Task SettleAsync(IReadOnlyList<Guid> all)
+    {
+        for (int round = 0; round < 3; round++)
+        {
+            foreach (Guid process in all)
+            {
+                await RenewAsync(process);
+            }
+        }
+    }
+
+    private async Task RunAsync(string sql)
+    {
+        await using var connection = new NpgsqlConnection($"{database};Pooling=false");
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    private async Task<Dictionary<short, long>> FencesAsync()
+    {
+        await using var connection = new NpgsqlConnection($"{database};Pooling=false");
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand("SELECT partition, fence FROM leases", connection);
+        await using NpgsqlDataReader rows = await command.ExecuteReaderAsync();
+        var fences = new Dictionary<short, long>();
+        while (await rows.ReadAsync())
+        {
+            fences.Add(rows.GetInt16(0), rows.GetInt64(1));
+        }
+
+        return fences;
+    }
+}
