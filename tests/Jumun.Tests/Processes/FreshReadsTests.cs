@@ -59,6 +59,7 @@ public sealed class FreshReadsTests
             async () => (long)(await admin.PostAsync($"/admin/products/{product}/stock", """{"change":1,"reason":"found"}""")).Is(200)["stock"]!,
             async () => (await read())!.Stock);
         FreshReadsReport report = await new FreshReads([stock]).RunAsync(reads: 3_000, readers: 8);
+        TestContext.Current.TestOutputHelper?.WriteLine(report.ToString());
         Assert.True(isFound == report.Stale > 0, report.ToString());
     }
 
