@@ -81,6 +81,9 @@ internal static class Bounds
     /// <summary>How long a read or the load of a batch may take on PostgreSQL, in seconds.</summary>
     public const int PostgresReadSeconds = 15;
 
+    /// <summary>How long it is taken for granted which of several hosts is the primary, in seconds.</summary>
+    public const int PostgresHostSeconds = 1;
+
     /// <summary>How often a read is asked whose connection was lost.</summary>
     public const int PostgresReadTries = 2;
 
@@ -99,7 +102,7 @@ internal static class Bounds
     /// <summary>How long PostgreSQL waits for a network that is silent, in seconds, before it ends the session and its locks.</summary>
     public const int PostgresSilenceSeconds = 10;
 
-    /// <summary>How often batch rows are swept, in seconds.</summary>
+    /// <summary>How often batch rows are swept and plans made anew, in seconds.</summary>
     public const int PostgresSweepSeconds = 10;
 
     /// <summary>How long the row of a batch is kept, in seconds: much longer than its outcome can be in doubt.</summary>

@@ -82,7 +82,7 @@ internal sealed class Relay(Executor executor, IStore store, Leases leases, ISin
     /// <summary>Records what was delivered. Until that is done nothing else is: a new round would send the same again.</summary>
     private async ValueTask RecordAsync(List<PendingEvent> events, CancellationToken stopping)
     {
-        var command = new RecordDelivery(events.ConvertAll(pending => (pending.MemberId, pending.EventId)));
+        var command = new RecordDelivery(events.ConvertAll(pending => new Delivery(pending.MemberId, pending.EventId, pending.Sequence)));
         while ((await executor.SubmitAsync(command).ConfigureAwait(false)).Refusal is { } refusal)
         {
             Log.DeliveryNotRecorded(log, events.Count, refusal.Code);

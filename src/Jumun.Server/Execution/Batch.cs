@@ -17,6 +17,9 @@ internal sealed class Batch
     /// <summary>The name by which its commit can be looked up.</summary>
     public Guid BatchId { get; private set; }
 
+    /// <summary>Whether these commands were tried before, and another process was first.</summary>
+    public bool IsRetry { get; private set; }
+
     /// <summary>The rows.</summary>
     public WorkingSet Rows { get; } = new();
 
@@ -32,8 +35,9 @@ internal sealed class Batch
     /// <summary>Hands over what the store holds under a key; may be called while going through the keys.</summary>
     public void Found(IdempotencyKey key, KeyedAnswer answer) => CollectionsMarshal.GetValueRefOrNullRef(Keys, key) = answer;
 
-    public void Begin(DateTimeOffset now)
+    public void Begin(DateTimeOffset now, bool isRetry = false)
     {
+        IsRetry = isRetry;
         BatchId = Guid.CreateVersion7(now);
         Rows.Clear();
         Rows.Now = now;

@@ -195,7 +195,7 @@ internal sealed class Executor : IAsyncDisposable
         {
             try
             {
-                await SettleOnceAsync(submissions).ConfigureAwait(false);
+                await SettleOnceAsync(submissions, isRetry: tries > 1).ConfigureAwait(false);
                 return;
             }
             catch (StoreRaceException error) when (tries == Bounds.BatchTries)
@@ -212,9 +212,9 @@ internal sealed class Executor : IAsyncDisposable
         }
     }
 
-    private async ValueTask SettleOnceAsync(List<Submission> submissions)
+    private async ValueTask SettleOnceAsync(List<Submission> submissions, bool isRetry)
     {
-        batch.Begin(NextMoment());
+        batch.Begin(NextMoment(), isRetry);
         foreach (Submission submission in submissions)
         {
             submission.Command.Declare(batch.Rows.Keys);

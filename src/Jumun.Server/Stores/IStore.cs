@@ -74,8 +74,8 @@ internal interface IStore : IAsyncDisposable
     ValueTask<List<(string MemberId, Guid OrderId)>> ExpiredOrdersAsync(DateTimeOffset now, int limit);
 
     /// <summary>
-    /// Events of these partitions that are to be delivered, oldest first; an event comes only with or after the earlier
-    /// ones of its member.
+    /// Events of these partitions that are to be delivered, each member's in their order. When there are more than the
+    /// limit, calls go round, so that no member keeps the others waiting. One caller at a time.
     /// </summary>
     ValueTask<List<PendingEvent>> PendingEventsAsync(IReadOnlyList<short> partitions, int limit);
 
@@ -110,7 +110,7 @@ internal interface IStore : IAsyncDisposable
 internal sealed record LeasedShare(IReadOnlyList<short> Partitions, int Processes, bool IsSettled);
 
 /// <summary>An event to be delivered.</summary>
-internal sealed record PendingEvent(string MemberId, Guid EventId, byte[] Body);
+internal sealed record PendingEvent(string MemberId, Guid EventId, long Sequence, byte[] Body);
 
 /// <summary>The database went away or cannot write.</summary>
 internal sealed class StoreUnavailableException(RequestOutcome outcome, Exception? cause)

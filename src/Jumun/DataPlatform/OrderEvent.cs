@@ -60,7 +60,8 @@ public sealed class OutboxRow(Guid eventId, OutboxState state) : Row
 /// <summary>The record that the data platform has taken an event.</summary>
 /// <param name="MemberId">The event's member.</param>
 /// <param name="EventId">The event.</param>
-public readonly record struct Delivery(string MemberId, Guid EventId);
+/// <param name="Sequence">Its place among the member's events.</param>
+public readonly record struct Delivery(string MemberId, Guid EventId, long Sequence);
 
 /// <summary>An event as the outbox shows it.</summary>
 /// <param name="EventId">Its id.</param>
@@ -80,8 +81,8 @@ public sealed record OutboxEventView(
     DateTimeOffset CreatedAt);
 
 /// <summary>Records that events were delivered. Never refused.</summary>
-/// <param name="Events">The events, with their members.</param>
-public sealed record RecordDelivery(IReadOnlyList<(string MemberId, Guid EventId)> Events) : Command
+/// <param name="Events">The events.</param>
+public sealed record RecordDelivery(IReadOnlyList<Delivery> Events) : Command
 {
     /// <inheritdoc/>
     public override void Declare(Keys keys)
@@ -92,10 +93,7 @@ public sealed record RecordDelivery(IReadOnlyList<(string MemberId, Guid EventId
     public override Decision Decide(WorkingSet rows)
     {
         // Must succeed from here on.
-        foreach ((string memberId, Guid eventId) in Events)
-        {
-            rows.Deliveries.Add(new Delivery(memberId, eventId));
-        }
+        rows.Deliveries.AddRange(Events);
 
         return Done.Instance;
     }

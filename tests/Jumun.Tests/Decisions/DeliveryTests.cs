@@ -12,10 +12,10 @@ public sealed class RecordDeliveryTests
     {
         Scene scene = new Scene().WithEvent(First, OutboxState.Pending).WithEvent(Second, OutboxState.Dead);
 
-        Batch batch = scene.Settle(new RecordDelivery([("alice", First), ("bob", Second)]));
+        Batch batch = scene.Settle(new RecordDelivery([new("alice", First, 1), new("bob", Second, 2)]));
 
         batch.Answer<Done>(0);
-        Assert.Equal([new Delivery("alice", First), new Delivery("bob", Second)], batch.Rows.Deliveries);
+        Assert.Equal([new Delivery("alice", First, 1), new Delivery("bob", Second, 2)], batch.Rows.Deliveries);
         Assert.All(scene.Outbox.Values, state => Assert.Equal(OutboxState.Delivered, state));
     }
 
@@ -83,7 +83,7 @@ public sealed class ReplayEventsTests
     public void Replayed_and_delivered_in_one_batch_it_is_sent_again(bool isDeliveredFirst)
     {
         Scene scene = new Scene().WithEvent(Event, OutboxState.Pending);
-        var delivery = new RecordDelivery([("alice", Event)]);
+        var delivery = new RecordDelivery([new("alice", Event, 1)]);
         var replay = new ReplayEvents([Event], Next: null);
 
         scene.Settle(isDeliveredFirst ? [delivery, replay] : [replay, delivery]);

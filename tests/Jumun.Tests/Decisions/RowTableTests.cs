@@ -98,7 +98,7 @@ public sealed class RowTableTests
             CreateCouponTests.Create(1),
             new Cart.PutCartLine("alice", 1, 1),
             new DataPlatform.ReplayEvents([Scene.OrderId(1)], Next: null),
-            new DataPlatform.RecordDelivery([("alice", Scene.OrderId(1))]),
+            new DataPlatform.RecordDelivery([new("alice", Scene.OrderId(1), 1)]),
             new ForgetIdempotencyKeys(TimeSpan.Zero)).Rows;
         Assert.True(rows.HasChanges);
 

@@ -1,4 +1,5 @@
 using Jumun.Points;
+using Jumun.Products;
 using Jumun.Server.Api;
 using Jumun.Server.Execution;
 using Jumun.Server.Stores;
@@ -18,8 +19,7 @@ public sealed class PostgresFaultTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        database = await PostgresServer.CreateDatabaseAsync();
-        await PostgresStore.MigrateAsync(database);
+        database = await PostgresServer.CreateShopAsync();
         var settings = new NpgsqlConnectionStringBuilder(database);
         network = new CutProxy(settings.Host!, settings.Port);
         settings.Port = network.Port;
@@ -161,6 +161,7 @@ public sealed class PostgresFaultTests : IAsyncLifetime
     {
         await using PostgresStore beside = await PostgresStore.OpenAsync(database, "beside");
         await using Executor other = New(beside);
+        long product = ((ProductView)(await executor.SubmitAsync(new CreateProduct("mug", 1, 1))).Answer!).ProductId;
         var loaded = new TaskCompletionSource();
         var stopped = new TaskCompletionSource();
         At(PostgresStore.FaultPoint.Write, () =>
@@ -168,12 +169,23 @@ public sealed class PostgresFaultTests : IAsyncLifetime
             loaded.SetResult();
             return stopped.Task;
         });
-        Task<Settlement> waiting = ChargeAsync(2);
+        Task<Settlement> waiting = executor.SubmitAsync(new ChangeStock(product, 2, "stopped")).AsTask();
         await loaded.Task;
-        Assert.Equal(11, ((PointsCharged)(await other.SubmitAsync(new ChargePoints("m", 10))).Answer!).Balance);
+        Assert.Equal(11, ((ProductView)(await other.SubmitAsync(new ChangeStock(product, 10, "held up"))).Answer!).Stock);
         stopped.SetResult();
         Assert.Equal(RequestOutcome.None, (await waiting).Refusal!.Outcome);
+        Assert.Equal(13, ((ProductView)(await executor.SubmitAsync(new ChangeStock(product, 2, "again"))).Answer!).Stock);
+    }
+
+    [Fact]
+    public async Task A_wallet_that_another_process_changed_meanwhile_begins_its_batch_anew()
+    {
+        await using PostgresStore beside = await PostgresStore.OpenAsync(database, "beside");
+        await using Executor other = New(beside);
+        At(PostgresStore.FaultPoint.Write, async () =>
+            Assert.Equal(11, ((PointsCharged)(await other.SubmitAsync(new ChargePoints("m", 10))).Answer!).Balance));
         Assert.Equal(13, await ChargedAsync(2));
+        Assert.Equal(1, executor.Counters.Races);
     }
 
     [Fact]

@@ -26,8 +26,7 @@ public sealed class PostgresRaceTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        database = await PostgresServer.CreateDatabaseAsync();
-        await PostgresStore.MigrateAsync(database);
+        database = await PostgresServer.CreateShopAsync();
         one = await Process.StartAsync(database, "one");
         two = await Process.StartAsync(database, "two");
     }

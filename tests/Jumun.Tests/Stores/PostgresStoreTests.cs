@@ -26,7 +26,11 @@ public sealed class PostgresStoreTests : StoreContract
         ["outbox"] = "member_id",
         ["outbox_queue"] = "member_id",
         ["idempotency_keys"] = "subject",
+        ["processes"] = "process_id",
+        ["leases"] = "partition",
         ["batches"] = "batch_id",
+        ["processes"] = "process_id",
+        ["leases"] = "partition",
         ["schema_migrations"] = "name",
     };
 
@@ -36,8 +40,7 @@ public sealed class PostgresStoreTests : StoreContract
     {
         if (database.Length == 0)
         {
-            database = await PostgresServer.CreateDatabaseAsync();
-            await PostgresStore.MigrateAsync(database);
+            database = await PostgresServer.CreateShopAsync();
         }
 
         return await PostgresStore.OpenAsync(database, "test");
@@ -223,11 +226,20 @@ public sealed class PostgresStoreTests : StoreContract
     }
 
     /// <summary>Plans are kept from when the tables were empty: what they read afterwards is what the batch needs, and no table.</summary>
-    [Fact]
-    public async Task Plans_made_on_empty_tables_find_their_rows_when_the_tables_have_grown()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Plans_made_on_empty_tables_find_their_rows_when_the_tables_have_grown(bool analyzed)
     {
         for (int i = 0; i < 3; i++)
         {
+            await LiveOnceAsync();
+        }
+
+        if (analyzed)
+        {
+            // Now the planner knows for certain that the tables are tiny.
+            await RunAsync("VACUUM ANALYZE");
             await LiveOnceAsync();
         }
 
@@ -239,7 +251,7 @@ public sealed class PostgresStoreTests : StoreContract
             INSERT INTO orders SELECT 'g' || i, gen_random_uuid(), 0, 0, 0, NULL, 0, 0, NULL, 1, '[]' FROM generate_series(1, 20000) i;
             INSERT INTO cart_lines SELECT 'g' || i, 1, 1 FROM generate_series(1, 20000) i;
             INSERT INTO outbox SELECT 'g' || i, gen_random_uuid(), gen_random_uuid(), 1, 0, 0, '' FROM generate_series(1, 20000) i;
-            INSERT INTO outbox_queue SELECT 'g' || i, gen_random_uuid(), 1, i, 0, 0 FROM generate_series(1, 20000) i;
+            INSERT INTO outbox_queue SELECT 'g' || i, 1, gen_random_uuid(), i, 0, 0 FROM generate_series(1, 20000) i;
             INSERT INTO idempotency_keys SELECT 'g' || i, 'k', 0, 200, '', NULL, '' FROM generate_series(1, 20000) i;
             """);
         const string Read = """
@@ -272,8 +284,8 @@ public sealed class PostgresStoreTests : StoreContract
         await DoAsync<Done>(new PutCartLine("m", product, 1));
         await DoAsync<Done>(new RemoveCartLine("m", product));
         await DoAsync<Done>(new RemoveCartLine("m", null));
-        PendingEvent pending = (await Store.PendingEventsAsync(AllPartitions, 1)).FirstOrDefault() ?? new PendingEvent("m", Guid.Empty, []);
-        await DoAsync<Done>(new Jumun.DataPlatform.RecordDelivery([(pending.MemberId, pending.EventId)]));
+        PendingEvent pending = (await Store.PendingEventsAsync(AllPartitions, 1)).FirstOrDefault() ?? new PendingEvent("m", Guid.Empty, 0, []);
+        await DoAsync<Done>(new Jumun.DataPlatform.RecordDelivery([new(pending.MemberId, pending.EventId, pending.Sequence)]));
         await DoAsync<Jumun.DataPlatform.EventsReplayed>(new Jumun.DataPlatform.ReplayEvents([pending.EventId], Next: null));
     }
 

@@ -373,7 +373,7 @@ public abstract class StoreContract : IAsyncLifetime
         await ChargeAsync("m", 1_000);
         await PayAsync(await OrderAsync("m", null, (product.ProductId, 1)));
         PendingEvent pending = Assert.Single(await Store.PendingEventsAsync(AllPartitions, 10));
-        await DoAsync<Done>(new RecordDelivery([(pending.MemberId, pending.EventId)]));
+        await DoAsync<Done>(new RecordDelivery([new(pending.MemberId, pending.EventId, pending.Sequence)]));
         Assert.Empty(await Store.PendingEventsAsync(AllPartitions, 10));
         OutboxEventView delivered = Assert.Single(await Store.EventsAsync(OutboxState.Delivered, null, 10)).Event;
 

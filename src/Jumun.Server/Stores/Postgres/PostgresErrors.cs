@@ -5,8 +5,11 @@ namespace Jumun.Server.Stores.Postgres;
 /// <summary>What an error of PostgreSQL means for a batch.</summary>
 internal static class PostgresErrors
 {
-    /// <summary>Rows that may not exist yet when a batch is loaded, so that no lock keeps another process from inserting them.</summary>
-    private static readonly string[] RacedKeys = ["wallets_pkey", "idempotency_keys_pkey", "products_pkey", "coupons_pkey"];
+    /// <summary>
+    /// Rows that no lock keeps another process from inserting after a batch was loaded: first ones of their kind, and the
+    /// ledger's next, which guards a wallet that was read without its lock.
+    /// </summary>
+    private static readonly string[] RacedKeys = ["wallets_pkey", "idempotency_keys_pkey", "products_pkey", "coupons_pkey", "ledger_pkey"];
 
     /// <summary>Whether the statement failed and the session lives: its transaction cannot commit any more.</summary>
     public static bool IsStatementError(Exception error) => error is PostgresException { InvariantSeverity: "ERROR" };

@@ -84,18 +84,20 @@ internal sealed class PostgresLane : IDisposable
         }
     }
 
-    /// <summary>Deletes rows of old batches, oldest first.</summary>
+    /// <summary>Deletes rows of old batches, oldest first, and has plans made anew: tables have grown meanwhile.</summary>
     public async ValueTask SweepAsync(Guid before)
     {
-        await using var command = new NpgsqlCommand(
+        await using var sweep = new NpgsqlBatch(connection);
+        var delete = new NpgsqlBatchCommand(
             """
             DELETE FROM batches WHERE batch_id = ANY(ARRAY(
               SELECT batch_id FROM batches WHERE batch_id < $1 ORDER BY batch_id LIMIT $2 FOR UPDATE SKIP LOCKED))
-            """,
-            connection);
-        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = before });
-        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = Bounds.SweptBatches });
-        await command.ExecuteNonQueryAsync().ConfigureAwait(false);
+            """);
+        delete.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = before });
+        delete.Parameters.Add(new NpgsqlParameter<int> { TypedValue = Bounds.SweptBatches });
+        sweep.BatchCommands.Add(delete);
+        sweep.BatchCommands.Add(new NpgsqlBatchCommand("DISCARD PLANS"));
+        await sweep.ExecuteNonQueryAsync().ConfigureAwait(false);
     }
 
     /// <summary>

@@ -42,7 +42,12 @@ internal sealed class PostgresLoad : IDisposable
           WHERE member_id = k.member_id AND order_id = k.order_id FOR NO KEY UPDATE) o
         """);
 
-    private readonly PostgresStatement wallets = new(
+    // Not locked: whoever changes a wallet inserts its next ledger entry, and of two who took the same number one is refused
+    // by the ledger's key, and begins anew.
+    private readonly PostgresStatement wallets = new("SELECT member_id, balance, entries, events FROM wallets WHERE member_id = ANY($1)");
+
+    // Locked where the ledger does not guard it, for a cart, and where a batch has lost such a race before.
+    private readonly PostgresStatement lockedWallets = new(
         "SELECT member_id, balance, entries, events FROM wallets WHERE member_id = ANY($1) ORDER BY member_id FOR NO KEY UPDATE");
 
     private readonly PostgresStatement issuedCoupons = new($"""
@@ -68,7 +73,7 @@ internal sealed class PostgresLoad : IDisposable
         FROM unnest($1, $2) AS k(event_id, order_id)
         CROSS JOIN LATERAL (SELECT member_id FROM orders WHERE order_id = k.order_id OFFSET 0) o
         CROSS JOIN LATERAL (SELECT * FROM outbox WHERE member_id = o.member_id AND event_id = k.event_id OFFSET 0) e
-        LEFT JOIN LATERAL (SELECT state FROM outbox_queue WHERE member_id = e.member_id AND event_id = e.event_id OFFSET 0) q ON true
+        LEFT JOIN LATERAL (SELECT state FROM outbox_queue WHERE member_id = e.member_id AND sequence = e.sequence OFFSET 0) q ON true
         """);
 
     private readonly PostgresStatement[] statements;
@@ -80,7 +85,7 @@ internal sealed class PostgresLoad : IDisposable
     {
         load = new NpgsqlBatch(connection);
         stock = new NpgsqlBatch(connection);
-        statements = [lines, products, coupons, orders, wallets, issuedCoupons, issuedCouponsOfOrders, carts, keys, events];
+        statements = [lines, products, coupons, orders, lockedWallets, wallets, issuedCoupons, issuedCouponsOfOrders, carts, keys, events];
     }
 
     /// <summary>Members with a cart in the batch and no wallet: a cart is guarded by its member's wallet, which has to be made.</summary>
@@ -114,6 +119,7 @@ internal sealed class PostgresLoad : IDisposable
         products.AddTo(load);
         coupons.AddTo(load);
         orders.AddTo(load);
+        lockedWallets.AddTo(load);
         wallets.AddTo(load);
         AddDependents(rows);
         await using NpgsqlDataReader reader = await load.ExecuteReaderAsync().ConfigureAwait(false);
@@ -166,7 +172,7 @@ internal sealed class PostgresLoad : IDisposable
         FillNumbers(products, rows.Products.Keys);
         FillNumbers(coupons, rows.Coupons.Keys);
         FillOrders(rows);
-        FillMembers(rows);
+        FillMembers(batch);
         foreach ((string memberId, long couponId) in rows.IssuedCoupons.Keys)
         {
             issuedCoupons.Row().Add(memberId).Add(couponId);
@@ -205,8 +211,9 @@ internal sealed class PostgresLoad : IDisposable
         }
     }
 
-    private void FillMembers(WorkingSet rows)
+    private void FillMembers(Batch batch)
     {
+        WorkingSet rows = batch.Rows;
         foreach (string memberId in rows.Carts.Keys)
         {
             // Two processes that fill one cart count its lines one after the other: the wallet is the lock.
@@ -218,7 +225,7 @@ internal sealed class PostgresLoad : IDisposable
         members.UnionWith(rows.Wallets.Keys);
         foreach (string memberId in members)
         {
-            wallets.Row().Add(memberId);
+            (batch.IsRetry || WithoutWallet.Contains(memberId) ? lockedWallets : wallets).Row().Add(memberId);
         }
     }
 
@@ -257,12 +264,22 @@ internal sealed class PostgresLoad : IDisposable
             rows.LoadOrder(PostgresRows.OrderRow(reader));
         }
 
+        while (lockedWallets.Rows > 0 && await NextAsync(reader).ConfigureAwait(false))
+        {
+            ReadWallet(reader, rows);
+        }
+
         while (wallets.Rows > 0 && await NextAsync(reader).ConfigureAwait(false))
         {
-            string memberId = reader.GetString(0);
-            rows.Wallets.Load(memberId, new Wallet(memberId, reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3)));
-            WithoutWallet.Remove(memberId);
+            ReadWallet(reader, rows);
         }
+    }
+
+    private void ReadWallet(NpgsqlDataReader reader, WorkingSet rows)
+    {
+        string memberId = reader.GetString(0);
+        rows.Wallets.Load(memberId, new Wallet(memberId, reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3)));
+        WithoutWallet.Remove(memberId);
     }
 
     private async ValueTask ReadDependentsAsync(NpgsqlDataReader reader, Batch batch)

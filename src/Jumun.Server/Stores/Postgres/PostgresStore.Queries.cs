@@ -8,22 +8,11 @@ internal sealed partial class PostgresStore
     private async ValueTask<T> ReadAsync<T>(Query query, Func<NpgsqlDataReader, ValueTask<T>> read)
     {
         await using NpgsqlCommand command = query.On(readers);
-        for (int tries = 1; ; tries++)
+        return await AskAsync(async () =>
         {
-            try
-            {
-                await using NpgsqlDataReader rows = await command.ExecuteReaderAsync().ConfigureAwait(false);
-                return await read(rows).ConfigureAwait(false);
-            }
-            catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
-            {
-                // A server that was started anew leaves dead connections in the pool: a read may be asked again.
-                if (tries == Bounds.PostgresReadTries || PostgresErrors.IsStatementError(error))
-                {
-                    throw new StoreUnavailableException(RequestOutcome.None, error);
-                }
-            }
-        }
+            await using NpgsqlDataReader rows = await command.ExecuteReaderAsync().ConfigureAwait(false);
+            return await read(rows).ConfigureAwait(false);
+        }).ConfigureAwait(false);
     }
 
     private ValueTask<T?> FirstAsync<T>(Query query, Func<NpgsqlDataReader, T> read) => ReadAsync(
@@ -82,16 +71,28 @@ internal sealed partial class PostgresStore
         await rows.NextResultAsync().ConfigureAwait(false);
     }
 
-    private async ValueTask<T> UseAsync<T>(Func<NpgsqlConnection, Task<T>> use)
+    private ValueTask<T> UseAsync<T>(Func<NpgsqlConnection, Task<T>> use) => AskAsync(async () =>
     {
-        try
+        await using NpgsqlConnection connection = await readers.OpenConnectionAsync().ConfigureAwait(false);
+        return await use(connection).ConfigureAwait(false);
+    });
+
+    /// <summary>Asks, and asks again when a connection was lost: a server that was started anew leaves dead ones in the pool.</summary>
+    private static async ValueTask<T> AskAsync<T>(Func<Task<T>> ask)
+    {
+        for (int tries = 1; ; tries++)
         {
-            await using NpgsqlConnection connection = await readers.OpenConnectionAsync().ConfigureAwait(false);
-            return await use(connection).ConfigureAwait(false);
-        }
-        catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
-        {
-            throw new StoreUnavailableException(RequestOutcome.None, error);
+            try
+            {
+                return await ask().ConfigureAwait(false);
+            }
+            catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
+            {
+                if (tries == Bounds.PostgresReadTries || PostgresErrors.IsStatementError(error))
+                {
+                    throw new StoreUnavailableException(RequestOutcome.None, error);
+                }
+            }
         }
     }
 

@@ -14,6 +14,7 @@ internal sealed partial class PostgresStore : IStore
     private readonly NpgsqlDataSource? lanes;
     private readonly short slot;
     private PostgresLane? lane;
+    private string relayedTo = "";
     private long sweptAt = Stopwatch.GetTimestamp();
 
     private PostgresStore(NpgsqlDataSource readers, NpgsqlDataSource? lanes, short slot)

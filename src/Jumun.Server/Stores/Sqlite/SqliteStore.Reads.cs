@@ -116,10 +116,10 @@ internal sealed partial class SqliteStore
     public ValueTask<List<PendingEvent>> PendingEventsAsync(IReadOnlyList<short> partitions, int limit) =>
         ReadAsync(limit, static (db, limit) => All(
             db["""
-                SELECT o.member_id, o.event_id, o.body FROM outbox_queue q JOIN outbox o USING (position)
+                SELECT o.member_id, o.event_id, o.sequence, o.body FROM outbox_queue q JOIN outbox o USING (position)
                 WHERE q.state = 0 ORDER BY q.position LIMIT ?1
                 """].Bind(1, limit),
-            static row => new PendingEvent(row.Text(0), row.Guid(1), row.Bytes(2).ToArray())));
+            static row => new PendingEvent(row.Text(0), row.Guid(1), row.Int64(2), row.Bytes(3).ToArray())));
 
     public ValueTask<List<((long First, long Second) Place, OutboxEventView Event)>> EventsAsync(
         OutboxState? state, (long First, long Second)? after, int limit) =>

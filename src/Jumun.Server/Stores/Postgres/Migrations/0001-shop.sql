@@ -127,14 +127,13 @@ CREATE INDEX outbox_by_time ON outbox (created_at);
 
 CREATE TABLE outbox_queue (
   member_id  text     COLLATE "C" NOT NULL,
-  event_id   uuid     NOT NULL,
   sequence   bigint   NOT NULL,
+  event_id   uuid     NOT NULL,
   created_at bigint   NOT NULL,
   partition  smallint NOT NULL CHECK (partition BETWEEN 0 AND 63),         -- a hash of the member, made by the program
   state      smallint NOT NULL CHECK (state = 0 OR state = 2),             -- pending, dead; delivered events are not here
-  PRIMARY KEY (member_id, event_id)
+  PRIMARY KEY (member_id, sequence)
 );
-CREATE INDEX outbox_queue_by_time ON outbox_queue (created_at);
 
 -- Answers to requests that came with an idempotency key.
 CREATE TABLE idempotency_keys (
