@@ -18,6 +18,15 @@ internal static class Bounds
     /// <summary>How long a duplicate under an idempotency key waits for the first request, in milliseconds.</summary>
     public const int DuplicateWaitMilliseconds = 5_000;
 
+    /// <summary>How long the answer takes at most whether the server is ready, in seconds: later it is that it is not.</summary>
+    public const int ReadySeconds = 2;
+
+    /// <summary>How often the log tells of a store that is unavailable still, in seconds.</summary>
+    public const int OutageLogSeconds = 30;
+
+    /// <summary>How long nothing was refused before an outage counts as over, in seconds.</summary>
+    public const int OutageQuietSeconds = 1;
+
     /// <summary>How long the server drains at shutdown, in seconds.</summary>
     public const int DrainSeconds = 15;
 
@@ -101,6 +110,12 @@ internal static class Bounds
 
     /// <summary>How long PostgreSQL waits for a network that is silent, in seconds, before it ends the session and its locks.</summary>
     public const int PostgresSilenceSeconds = 10;
+
+    /// <summary>
+    /// Sessions that were given up while they wait, for a standby perhaps: with so many, no further one is opened, so that
+    /// PostgreSQL keeps room for others.
+    /// </summary>
+    public const int PostgresLostSessions = 4;
 
     /// <summary>How often batch rows are swept and plans made anew, in seconds.</summary>
     public const int PostgresSweepSeconds = 10;

@@ -3,8 +3,16 @@ namespace Jumun.Server;
 /// <summary>Every line that the server logs: its number, level and words.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(1, LogLevel.Warning, "The store is unavailable; {Commands} commands were answered 503 (outcome: {Outcome})")]
-    public static partial void StoreUnavailable(ILogger log, Exception error, int commands, RequestOutcome outcome);
+    [LoggerMessage(1, LogLevel.Warning, "The store is unavailable; requests are answered 503 (the first with outcome: {Outcome})")]
+    public static partial void StoreUnavailable(ILogger log, Exception error, RequestOutcome outcome);
+
+    [LoggerMessage(11, LogLevel.Warning,
+        "The store is unavailable for {Duration} now; answered 503 so far: {None} with outcome none, {Unknown} with outcome unknown. {Reason}")]
+    public static partial void StoreStillUnavailable(ILogger log, TimeSpan duration, long none, long unknown, string reason);
+
+    [LoggerMessage(12, LogLevel.Warning,
+        "The store is available again; it was not for {Duration}. Answered 503: {None} with outcome none, {Unknown} with outcome unknown")]
+    public static partial void StoreAvailable(ILogger log, TimeSpan duration, long none, long unknown);
 
     [LoggerMessage(2, LogLevel.Error, "A bug: {Command} failed and was answered 500. Nothing of it was written")]
     public static partial void CommandFailed(ILogger log, Exception error, string command);

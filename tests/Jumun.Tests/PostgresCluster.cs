@@ -93,20 +93,7 @@ internal sealed partial class PostgresCluster : IAsyncDisposable
         PostgresCluster standby = await PrepareAsync();
         try
         {
-            string primary = $"host={Host} port={Port.ToString(CultureInfo.InvariantCulture)} user={User} application_name={standby.Name}";
-            await standby.RunAsync("pg_basebackup", "-d", primary, "-D", standby.DataFolder, "-X", "stream", "-c", "fast", "-R", "--no-sync");
-            await standby.WriteSettingsAsync(standby.PlaceSettings);
-            await standby.StartAsync();
-            if (isSynchronous)
-            {
-                await ConfigureAsync($"synchronous_standby_names = '{standby.Name}'");
-            }
-
-            string wanted = isSynchronous ? "sync" : "async";
-            await TestShop.UntilAsync(
-                async () => wanted == await ScalarAsync(
-                    $"SELECT sync_state FROM pg_stat_replication WHERE application_name = '{standby.Name}' AND state = 'streaming'"),
-                seconds: 30);
+            await standby.FollowAsync(this, isSynchronous);
             return standby;
         }
         catch
@@ -114,6 +101,34 @@ internal sealed partial class PostgresCluster : IAsyncDisposable
             await standby.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Becomes a streaming standby of a primary, made anew in the place of what it was, and starts. It must not run.</summary>
+    /// <param name="primary">The primary.</param>
+    /// <param name="isSynchronous">Whether commits there wait from now on until this has them on its disk.</param>
+    public async Task FollowAsync(PostgresCluster primary, bool isSynchronous)
+    {
+        if (Directory.Exists(DataFolder))
+        {
+            Directory.Delete(DataFolder, recursive: true);
+        }
+
+        string from = $"host={Host} port={primary.Port.ToString(CultureInfo.InvariantCulture)} user={User} application_name={Name}";
+        await RunAsync("pg_basebackup", "-d", from, "-D", DataFolder, "-X", "stream", "-c", "fast", "-R", "--no-sync");
+
+        // When this is promoted, it does not wait for the standbys that its primary had.
+        await WriteSettingsAsync([.. PlaceSettings, "synchronous_standby_names = ''"]);
+        await StartAsync();
+        if (isSynchronous)
+        {
+            await primary.ConfigureAsync($"synchronous_standby_names = '{Name}'");
+        }
+
+        string wanted = isSynchronous ? "sync" : "async";
+        await TestShop.UntilAsync(
+            async () => wanted == await primary.ScalarAsync(
+                $"SELECT sync_state FROM pg_stat_replication WHERE application_name = '{Name}' AND state = 'streaming'"),
+            seconds: 30);
     }
 
     public Task StartAsync() => RunAsync("pg_ctl", "-D", DataFolder, "-l", LogPath, "-w", "-t", "60", "start");

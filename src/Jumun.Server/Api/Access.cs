@@ -1,3 +1,4 @@
+using Jumun.Server.Execution;
 
 namespace Jumun.Server.Api;
 
@@ -75,7 +76,7 @@ internal sealed class AccessControl(RequestDelegate next, Auth auth)
 }
 
 /// <summary>The edge of every request: safe headers on every answer, and a problem for whatever went wrong.</summary>
-internal sealed class Edge(RequestDelegate next, ILogger<Edge> log)
+internal sealed class Edge(RequestDelegate next, Executor executor, ILogger<Edge> log)
 {
     public async Task InvokeAsync(HttpContext http)
     {
@@ -106,7 +107,7 @@ internal sealed class Edge(RequestDelegate next, ILogger<Edge> log)
         }
         catch (Stores.StoreUnavailableException error)
         {
-            Log.StoreUnavailable(log, error, 1, error.Outcome);
+            executor.Outage.Refused(error, requests: 1);
             await AnswerAsync(http, Refusal.Unavailable(error.Outcome, retryAfterSeconds: 1)).ConfigureAwait(false);
         }
         catch (Exception error)

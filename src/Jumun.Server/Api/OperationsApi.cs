@@ -38,11 +38,26 @@ internal sealed class OperationsApi(Shop shop, IHostApplicationLifetime lifetime
     {
         string? problem = lifetime.ApplicationStopping.IsCancellationRequested
             ? "draining"
-            : await shop.Store.ProbeAsync().ConfigureAwait(false) is { } lost ? await ReopenAsync(lost).ConfigureAwait(false)
-            : null;
+            : await ProbeAsync().ConfigureAwait(false);
         await http.AnswerAsync(
             problem is null ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable,
             new HealthAnswer(problem ?? "ok"), ApiJson.Default.HealthAnswer).ConfigureAwait(false);
+    }
+
+    /// <summary>Null when the store can be used. Who asks will not wait as long as a batch may: a store that is slow is not ready.</summary>
+    private async ValueTask<string?> ProbeAsync()
+    {
+        try
+        {
+            return await AskAsync().WaitAsync(TimeSpan.FromSeconds(Bounds.ReadySeconds)).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            return "the store does not answer in time";
+        }
+
+        async Task<string?> AskAsync() =>
+            await shop.Store.ProbeAsync().ConfigureAwait(false) is { } lost ? await ReopenAsync(lost).ConfigureAwait(false) : null;
     }
 
     /// <summary>A store that was lost is opened again by the next batch: without other work, this is it. Then it is asked once more.</summary>

@@ -54,6 +54,7 @@ internal sealed class Executor : IAsyncDisposable
         this.store = store;
         this.clock = clock;
         this.log = log;
+        Outage = new Outage(log);
         this.duplicateWait = duplicateWait ?? TimeSpan.FromMilliseconds(Bounds.DuplicateWaitMilliseconds);
         queue = Channel.CreateBounded<Submission>(new BoundedChannelOptions(queueLength) { SingleReader = true });
         lane = Task.Run(RunAsync);
@@ -64,6 +65,9 @@ internal sealed class Executor : IAsyncDisposable
 
     /// <summary>What was settled since the start.</summary>
     public ExecutorCounters Counters { get; } = new();
+
+    /// <summary>Where a store that is unavailable is told of.</summary>
+    public Outage Outage { get; }
 
     /// <summary>Commands that wait now.</summary>
     public int QueueLength => queue.Reader.Count;
@@ -159,7 +163,7 @@ internal sealed class Executor : IAsyncDisposable
         }
         catch (StoreUnavailableException error)
         {
-            Log.StoreUnavailable(log, error, submissions.Count, error.Outcome);
+            Outage.Refused(error, submissions.Count);
             AnswerAll(submissions, Refusal.Unavailable(error.Outcome, retryAfterSeconds: 1));
             return;
         }
@@ -171,6 +175,7 @@ internal sealed class Executor : IAsyncDisposable
             return;
         }
 
+        Outage.Settled();
         Counters.Settled(submissions.Count, batch.HasChanges);
         bool hasEvents = batch.Rows.Events.Count > 0 || batch.Rows.Outbox.Count > 0;
         foreach (Submission submission in submissions)

@@ -9,7 +9,7 @@ internal sealed class ExpirySweep(Executor executor, IStore store, Leases leases
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(250);
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Sweeps.RepeatAsync("expiry", Period, SweepAsync, log, stoppingToken);
+        Sweeps.RepeatAsync("expiry", Period, SweepAsync, executor.Outage, log, stoppingToken);
 
     /// <summary>One round; true when there may be more.</summary>
     private async ValueTask<bool> SweepAsync()
@@ -40,7 +40,7 @@ internal sealed class KeySweep(Executor executor, IStore store, Leases leases, T
     private static readonly TimeSpan Retention = TimeSpan.FromDays(7);
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Sweeps.RepeatAsync("idempotency keys", Period, SweepAsync, log, stoppingToken);
+        Sweeps.RepeatAsync("idempotency keys", Period, SweepAsync, executor.Outage, log, stoppingToken);
 
     private async ValueTask<bool> SweepAsync()
     {
@@ -60,9 +60,11 @@ internal static class Sweeps
     /// <param name="name">What is swept, for the log.</param>
     /// <param name="period">How long to rest when there is nothing more to do.</param>
     /// <param name="round">One round; true when the next may follow at once.</param>
-    /// <param name="log">Where failures go.</param>
+    /// <param name="outage">Told when the store is unavailable.</param>
+    /// <param name="log">Where other failures go.</param>
     /// <param name="stopping">Ends the sweep.</param>
-    public static async Task RepeatAsync(string name, TimeSpan period, Func<ValueTask<bool>> round, ILogger log, CancellationToken stopping)
+    public static async Task RepeatAsync(
+        string name, TimeSpan period, Func<ValueTask<bool>> round, Outage outage, ILogger log, CancellationToken stopping)
     {
         // The host's start does not wait for the first round.
         await Task.Yield();
@@ -72,6 +74,10 @@ internal static class Sweeps
             try
             {
                 more = await round().ConfigureAwait(false);
+            }
+            catch (StoreUnavailableException error)
+            {
+                outage.Refused(error, requests: 0);
             }
             catch (Exception error)
             {

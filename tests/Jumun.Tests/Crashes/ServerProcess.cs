@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
@@ -33,6 +34,9 @@ internal sealed class ServerProcess : IDisposable
 
     public int ProcessId => process!.Id;
 
+    /// <summary>The lines that it wrote to its console.</summary>
+    public ConcurrentQueue<string> Said { get; } = [];
+
     public async Task StartAsync(CancellationToken cancellation)
     {
         process = Start("serve");
@@ -40,6 +44,7 @@ internal sealed class ServerProcess : IDisposable
         // A pipe that nobody reads would fill.
         var errors = new StringBuilder();
         process.ErrorDataReceived += (_, line) => errors.AppendLine(line.Data);
+        process.OutputDataReceived += (_, line) => Said.Enqueue(line.Data ?? "");
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
         using var http = new HttpClient { BaseAddress = Address, Timeout = TimeSpan.FromSeconds(2) };

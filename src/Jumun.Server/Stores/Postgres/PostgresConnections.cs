@@ -65,6 +65,9 @@ internal static class PostgresConnections
             }
 
             settings.ApplicationName ??= "jumun";
+            // Which host is the primary is asked of each connection: one remembered as standby or lost may be it by now, and
+            // one remembered as primary may be none. PostgreSQL says so unasked, so this costs nothing.
+            settings.HostRecheckSeconds = 0;
             settings.MaxAutoPrepare = 200;
             settings.AutoPrepareMinUsages = 2;
             return settings;

@@ -113,6 +113,9 @@ internal sealed class PostgresLane : IDisposable
         return lookup.WaitAsync(time);
     }
 
+    /// <summary>Whether the session is still busy with what nobody waits for any more.</summary>
+    public bool IsLost => !running.IsCompleted;
+
     /// <summary>Closes the connection. A session that nobody waits for any more is left alone, and closed when it is done.</summary>
     public void Dispose()
     {

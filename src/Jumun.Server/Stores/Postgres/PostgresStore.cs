@@ -13,6 +13,7 @@ internal sealed partial class PostgresStore : IStore
     private readonly PointReads pointReads;
     private readonly NpgsqlDataSource? lanes;
     private readonly short slot;
+    private readonly List<PostgresLane> lost = [];
     private PostgresLane? lane;
     private string relayedTo = "";
     private long sweptAt = Stopwatch.GetTimestamp();
@@ -160,6 +161,12 @@ internal sealed partial class PostgresStore : IStore
     {
         await AtAsync(FaultPoint.Reopen).ConfigureAwait(false);
         NpgsqlDataSource source = lanes ?? throw new InvalidOperationException("The store was opened for reading.");
+        lost.RemoveAll(static session => !session.IsLost);
+        if (lost.Count >= Bounds.PostgresLostSessions)
+        {
+            throw new NpgsqlException($"{lost.Count} sessions still wait for their commits, for a standby perhaps; no further one is opened");
+        }
+
         PostgresLane opened = await PostgresLane.OpenAsync(source, slot).ConfigureAwait(false);
         Volatile.Write(ref lane, opened);
         return opened;
@@ -169,7 +176,14 @@ internal sealed partial class PostgresStore : IStore
     {
         try
         {
-            lane?.Dispose();
+            if (lane is { } dropped)
+            {
+                dropped.Dispose();
+                if (dropped.IsLost)
+                {
+                    lost.Add(dropped);
+                }
+            }
         }
         catch (Exception error) when (PostgresErrors.IsOfDatabase(error) || error is InvalidOperationException)
         {

@@ -1,0 +1,172 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Text.Json.Nodes;
+using Jumun.Server.Stores.Postgres;
+
+namespace Jumun.Tests.Crashes;
+
+/// <summary>
+/// The database goes away in the middle of a storm, and comes back or is replaced by its standby. The server stays, answers
+/// everything meanwhile, if only by 503, and finds the database again by itself; then nothing acknowledged may be lost, and
+/// nothing may have happened twice.
+/// </summary>
+[Once]
+public sealed class DatabaseLossTests
+{
+    private const int Clients = 24;
+
+    // What an outage may say in all; there are thousands of requests meanwhile.
+    private const int LinesPerLoss = 15;
+
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(20);
+
+    private readonly Random random = new(20_261_122);
+
+    [Fact]
+    public async Task Stops_of_PostgreSQL_in_a_storm_lose_and_double_nothing_acknowledged()
+    {
+        int stops = Number("JUMUN_TEST_DATABASE_STOPS", otherwise: 3);
+        await using PostgresCluster cluster = await PostgresCluster.CreateAsync();
+        await StormAsync([cluster], stops, async (loss, shop) =>
+        {
+            await cluster.StopAsync(StopMode.Immediate);
+            await shop.IsDownAsync(loss);
+            await cluster.StartAsync();
+        });
+    }
+
+    [Fact]
+    public async Task Sessions_that_are_ended_and_killed_in_a_storm_lose_and_double_nothing_acknowledged()
+    {
+        await using PostgresCluster cluster = await PostgresCluster.CreateAsync();
+        await StormAsync([cluster], losses: 4, async (loss, _) =>
+        {
+            const string sessions = "FROM pg_stat_activity WHERE application_name = 'jumun'";
+            if (int.IsEvenInteger(loss))
+            {
+                await cluster.ExecuteAsync($"SELECT pg_terminate_backend(pid) {sessions}");
+                return;
+            }
+
+            // One in a transaction, if there is one: PostgreSQL ends all others and starts itself anew, since its memory may be damaged.
+            string session = (await cluster.ScalarAsync($"SELECT pid {sessions} ORDER BY xact_start LIMIT 1"))!;
+            using Process kill = Process.Start("kill", ["-KILL", session]);
+            await kill.WaitForExitAsync();
+            Assert.Equal(0, kill.ExitCode);
+        });
+    }
+
+    [Fact]
+    public async Task Failovers_to_a_synchronous_standby_in_a_storm_lose_and_double_nothing_acknowledged()
+    {
+        int failovers = Number("JUMUN_TEST_FAILOVERS", otherwise: 1);
+        await using PostgresCluster one = await PostgresCluster.CreateAsync();
+        await using PostgresCluster other = await one.CreateStandbyAsync(isSynchronous: true);
+        (PostgresCluster primary, PostgresCluster standby) = (one, other);
+        await StormAsync(
+            [one, other], failovers,
+            async (loss, shop) =>
+            {
+                await primary.StopAsync(StopMode.Immediate);
+                await shop.IsDownAsync(loss);
+                await standby.PromoteAsync();
+            },
+            async isLast =>
+            {
+                (primary, standby) = (standby, primary);
+                if (!isLast)
+                {
+                    await standby.FollowAsync(primary, isSynchronous: true);
+                }
+            });
+    }
+
+    private static int Number(string variable, int otherwise) =>
+        int.Parse(Environment.GetEnvironmentVariable(variable) ?? $"{otherwise}", CultureInfo.InvariantCulture);
+
+    /// <summary>Loses the database so many times under load.</summary>
+    /// <param name="hosts">Where it may be; the first has it.</param>
+    /// <param name="losses">How often it is lost.</param>
+    /// <param name="lose">Takes it away and gives it back.</param>
+    /// <param name="mend">Readies it for the next loss, under load; told whether that was the last.</param>
+    private async Task StormAsync(
+        PostgresCluster[] hosts, int losses, Func<int, Downtime, Task> lose, Func<bool, Task>? mend = null)
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        await PostgresStore.MigrateAsync(hosts[0].ConnectionString());
+        using var folder = new TemporaryFolder();
+        using var server = new ServerProcess(folder.FullName, new()
+        {
+            ["Jumun:Store"] = "postgres",
+            ["ConnectionStrings:Jumun"] = $"Host={string.Join(',', hosts.Select(host => $"127.0.0.1:{host.Port}"))};Username=postgres;Database=postgres",
+            // Longer than the longest outage: a client that pays at once never comes too late.
+            ["Jumun:Orders:PaymentWindow"] = losses < 10 ? "00:00:12" : "00:00:25",
+            ["Logging:LogLevel:Default"] = "Warning",
+        });
+        await server.StartAsync(cancellation);
+        using var storm = new Storm(server, Clients, serverStays: true);
+        await storm.BeginAsync(cancellation);
+        long held = await HoldAsync(storm, cancellation);
+        var shop = new Downtime(storm);
+        TimeSpan longest = default;
+        for (int loss = 0; loss < losses; loss++)
+        {
+            await Task.Delay(random.Next(300, 900), cancellation);
+            long lost = Stopwatch.GetTimestamp();
+            await lose(loss, shop);
+            TimeSpan recovered = await storm.AcknowledgedAsync().WaitAsync(Soon, cancellation);
+            longest = recovered > longest ? recovered : longest;
+            TestContext.Current.TestOutputHelper!.WriteLine(
+                $"{loss + 1}: {Stopwatch.GetElapsedTime(lost).TotalSeconds:0.00} s without, {recovered.TotalSeconds:0.00} s to recover; {storm.Figures}");
+            await shop.IsReadyAsync();
+            await (mend?.Invoke(loss == losses - 1) ?? Task.CompletedTask);
+        }
+
+        await storm.EndAsync();
+        Assert.True(storm.Log.Count > 100 * losses, $"The storm was a breeze: {storm.Figures}.");
+        await storm.ReconcileAsync(cancellation);
+
+        // The sweep has gone on, too: what nobody paid for is back.
+        await TestShop.UntilAsync(async () => (long)(await storm.Admin.GetAsync($"/products/{held}", cancellation))["stock"]! == 1, seconds: 40);
+        TestContext.Current.TestOutputHelper!.WriteLine(
+            $"{losses} losses; {storm.Figures}; {longest.TotalSeconds:0.00} s at most until the first 2xx; {server.Said.Count} lines; the audit holds");
+        Assert.True(server.Said.Count <= LinesPerLoss * losses, string.Join('\n', server.Said.Take(100)));
+    }
+
+    /// <summary>An order that nobody pays for, of the only piece of a product: the product.</summary>
+    private static async Task<long> HoldAsync(Storm storm, CancellationToken cancellation)
+    {
+        long product = await storm.Admin.MakeAsync("/admin/products", """{"name":"held","price":1,"stock":1}""", "productId", cancellation);
+        using HttpResponseMessage order = await new Acknowledged(
+            TestShop.Token("idle"), "/order/idle", $$"""{"items":[{"productId":{{product}},"quantity":1}]}""", "held", default, "").RepeatAsync(storm.Http, cancellation);
+        Assert.Equal(HttpStatusCode.Created, order.StatusCode);
+        return product;
+    }
+
+    /// <summary>What the shop must look like while its database is away, and afterwards.</summary>
+    private sealed class Downtime(Storm storm)
+    {
+        /// <summary>Nothing is acknowledged, and the server is alive and not ready; for a while of no fixed length.</summary>
+        public async Task IsDownAsync(int loss)
+        {
+            Task<TimeSpan> acknowledged = storm.AcknowledgedAsync();
+            await TestShop.UntilAsync(async () => await StatusAsync("/health/ready") == HttpStatusCode.ServiceUnavailable);
+            Assert.Equal(HttpStatusCode.OK, await StatusAsync("/health/live"));
+
+            // The tenth is longer than the outcome of a commit is looked up: some clients are told that it is unknown.
+            await Task.Delay(loss % 10 == 9 ? 12_000 : 300 * (loss % 5));
+            Assert.False(acknowledged.IsCompleted, "A command was acknowledged although there was no database.");
+        }
+
+        public Task IsReadyAsync() => TestShop.UntilAsync(async () => await StatusAsync("/health/ready") == HttpStatusCode.OK);
+
+        private async Task<HttpStatusCode> StatusAsync(string path)
+        {
+            using HttpResponseMessage answer = await storm.Http.GetAsync(path);
+            string status = (string)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["status"]!;
+            Assert.Equal(answer.StatusCode == HttpStatusCode.OK, status == "ok");
+            return answer.StatusCode;
+        }
+    }
+}
