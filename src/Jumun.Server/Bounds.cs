@@ -90,9 +90,6 @@ internal static class Bounds
     /// <summary>How long a read or the load of a batch may take on PostgreSQL, in seconds.</summary>
     public const int PostgresReadSeconds = 15;
 
-    /// <summary>How long it is taken for granted which of several hosts is the primary, in seconds.</summary>
-    public const int PostgresHostSeconds = 1;
-
     /// <summary>How often a read is asked whose connection was lost.</summary>
     public const int PostgresReadTries = 2;
 
@@ -116,6 +113,9 @@ internal static class Bounds
     /// PostgreSQL keeps room for others.
     /// </summary>
     public const int PostgresLostSessions = 4;
+
+    /// <summary>How long a migration waits for a table, in milliseconds: everybody else waits behind it.</summary>
+    public const int PostgresMigrationLockMilliseconds = 5_000;
 
     /// <summary>How often batch rows are swept and plans made anew, in seconds.</summary>
     public const int PostgresSweepSeconds = 10;

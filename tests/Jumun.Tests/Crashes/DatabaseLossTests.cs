@@ -99,7 +99,8 @@ public sealed class DatabaseLossTests
         using var server = new ServerProcess(folder.FullName, new()
         {
             ["Jumun:Store"] = "postgres",
-            ["ConnectionStrings:Jumun"] = $"Host={string.Join(',', hosts.Select(host => $"127.0.0.1:{host.Port}"))};Username=postgres;Database=postgres",
+            ["ConnectionStrings:Jumun"] = $"Host={string.Join(',', hosts.Select(host => $"127.0.0.1:{host.Port}"))};Username=postgres;Database=postgres"
+                + (hosts.Length > 1 ? ";Target Session Attributes=primary" : ""),
             // Longer than the longest outage: a client that pays at once never comes too late.
             ["Jumun:Orders:PaymentWindow"] = losses < 10 ? "00:00:12" : "00:00:25",
             ["Logging:LogLevel:Default"] = "Warning",
@@ -138,8 +139,9 @@ public sealed class DatabaseLossTests
     private static async Task<long> HoldAsync(Storm storm, CancellationToken cancellation)
     {
         long product = await storm.Admin.MakeAsync("/admin/products", """{"name":"held","price":1,"stock":1}""", "productId", cancellation);
-        using HttpResponseMessage order = await new Acknowledged(
-            TestShop.Token("idle"), "/order/idle", $$"""{"items":[{"productId":{{product}},"quantity":1}]}""", "held", default, "").RepeatAsync(storm.Http, cancellation);
+        string items = $$"""{"items":[{"productId":{{product}},"quantity":1}]}""";
+        var request = new Acknowledged(TestShop.Token("idle"), "/order/idle", items, "held", default, "");
+        using HttpResponseMessage order = await request.RepeatAsync(storm.Http, cancellation);
         Assert.Equal(HttpStatusCode.Created, order.StatusCode);
         return product;
     }

@@ -90,9 +90,6 @@ internal static class PostgresConnections
             settings.TargetSessionAttributes = null;
         }
 
-        // A standby that has taken over is found within a moment.
-        settings.HostRecheckSeconds = Bounds.PostgresHostSeconds;
-
         // The types that the store uses are built in: none are read from the catalogue at the start.
         var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
         builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false));

@@ -34,6 +34,8 @@ internal static class PostgresErrors
             PostgresErrorCodes.InvalidCatalogName => new SetupException($"There is no {where[4..]}. Create it, then run 'migrate'.", error),
             PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification =>
                 new SetupException($"The user or password of ConnectionStrings__Jumun is refused by {where}: {error.Message}", error),
+            PostgresErrorCodes.LockNotAvailable => new SetupException(
+                $"Something else is using a table of {where}, a dump or an audit perhaps. Nothing was changed: try again when it is done.", error),
             PostgresErrorCodes.InsufficientPrivilege =>
                 new SetupException($"The user '{settings.Username}' may not do this in {where}: {error.Message}", error),
             _ => new SetupException($"Cannot use {where}: {error.Message} Check ConnectionStrings__Jumun and whether the server runs.", error),

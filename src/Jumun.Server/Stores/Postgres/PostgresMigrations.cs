@@ -30,6 +30,7 @@ internal static class PostgresMigrations
     {
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync().ConfigureAwait(false);
         await RunAsync(connection, Lock).ConfigureAwait(false);
+        await RunAsync(connection, $"SET LOCAL lock_timeout = {Bounds.PostgresMigrationLockMilliseconds}").ConfigureAwait(false);
         await RunAsync(connection, Table).ConfigureAwait(false);
         Dictionary<string, string> applied = await AppliedAsync(connection).ConfigureAwait(false);
         MustBeOurs(applied);
