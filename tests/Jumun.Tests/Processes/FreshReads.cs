@@ -53,8 +53,15 @@ internal sealed class FreshReads(IReadOnlyList<Growing> numbers)
 
     private async Task ReadAsync(int reader, long reads)
     {
+        var random = new Random(reader);
         for (int i = reader; Interlocked.Increment(ref begun) <= reads; i++)
         {
+            // Readers that were answered together would begin together, always before the next query and never in its midst.
+            if (random.Next(8) == 0)
+            {
+                await Task.Delay(random.Next(1, 4));
+            }
+
             int number = i % numbers.Count;
             long atLeast = Volatile.Read(ref acknowledged[number]);
             long value = await numbers[number].ReadAsync();

@@ -36,6 +36,28 @@ public sealed class HotRowsTests(ServersFixture fixture)
         TestContext.Current.TestOutputHelper?.WriteLine($"{processes} processes, {Storms} storms: {honest.Refused} answers were an honest 503.");
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(4)]
+    public async Task Charges_of_one_member_through_every_process_add_up(int processes)
+    {
+        const int Callers = 10;
+        const int Times = 20;
+        IReadOnlyList<Server> servers = await fixture.RunAsync(processes);
+        string member = $"h{processes}";
+        await Task.WhenAll(Enumerable.Range(0, processes * Callers).Select(async i =>
+        {
+            TestCaller caller = servers[i % processes].As(member);
+            for (int time = 0; time < Times; time++)
+            {
+                (await honest.AskAsync(() => caller.PostAsync($"/members/{member}/points/charge", """{"amount":3}"""))).Is(200);
+            }
+        }));
+        Assert.Equal(processes * Callers * Times * 3, await servers[0].As(member).BalanceAsync());
+        await fixture.AuditAsync();
+        TestContext.Current.TestOutputHelper?.WriteLine($"{processes} processes, one wallet: {honest.Refused} answers were an honest 503.");
+    }
+
     /// <summary>Each member asks two processes for the same coupon at the same moment.</summary>
     private async Task ClaimAsync(IReadOnlyList<Server> servers, string prefix)
     {

@@ -129,8 +129,8 @@ internal sealed class Server : IDisposable
 }
 
 /// <summary>
-/// What several classes need that ask nothing special of their servers. They run one after the other, so that a test that
-/// measures time has the machine for itself, as far as this folder goes.
+/// What several classes need that ask nothing special of their servers. They run one after the other, because each of them
+/// keeps the machine busy.
 /// </summary>
 public sealed class ServersFixture : IAsyncLifetime
 {

@@ -1,0 +1,99 @@
+using Jumun.Server;
+using Jumun.Server.Execution;
+using Jumun.Server.Stores.Postgres;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+
+namespace Jumun.Tests.Processes;
+
+/// <summary>How processes hold their leases while they work.</summary>
+[Once]
+public sealed class LeaseHoldersTests : IAsyncLifetime
+{
+    private string database = "";
+    private PostgresStore store = null!;
+    private Leases one = null!;
+    private Leases two = null!;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        database = await PostgresServer.CreateShopAsync();
+        store = await PostgresStore.OpenAsync(database, "test");
+        one = new Leases(store, NullLogger<Leases>.Instance);
+        await Task.Delay(2, Cancellation);
+        two = new Leases(store, NullLogger<Leases>.Instance);
+        await one.StartAsync(Cancellation);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (Leases leases in (Leases[])[one, two])
+        {
+            await leases.StopAsync(CancellationToken.None);
+            leases.Dispose();
+        }
+
+        await store.DisposeAsync();
+        await PostgresServer.DropDatabaseAsync(database);
+    }
+
+    [Fact]
+    public async Task One_that_is_never_at_rest_gives_another_its_share_all_the_same_and_never_in_the_midst_of_its_work()
+    {
+        using var stop = new CancellationTokenSource();
+        Task working = WorkAsync(one, stop.Token);
+        Assert.Equal(Bounds.Partitions, one.Partitions.Count);
+        await two.StartAsync(Cancellation);
+        await TestShop.UntilAsync(() => Task.FromResult(two.Partitions.Count == Bounds.Partitions / 2), seconds: 4);
+        await stop.CancelAsync();
+        await working;
+        Assert.Equal(Bounds.Partitions / 2, one.Partitions.Count);
+        Assert.Empty(one.Partitions.Intersect(two.Partitions));
+        Assert.Equal((true, false), (one.Sweeps, two.Sweeps));
+    }
+
+    [Fact]
+    public async Task When_one_stops_the_other_has_all_soon()
+    {
+        await two.StartAsync(Cancellation);
+        await TestShop.UntilAsync(() => Task.FromResult(two.Partitions.Count == Bounds.Partitions / 2), seconds: 4);
+        await one.StopAsync(Cancellation);
+        Assert.Empty(one.Partitions);
+        await TestShop.UntilAsync(() => Task.FromResult(two.Partitions.Count == Bounds.Partitions), seconds: 2);
+        Assert.True(two.Sweeps);
+        Assert.Equal(1, two.Processes);
+    }
+
+    [Fact]
+    public async Task One_that_cannot_ask_holds_nothing_until_it_can()
+    {
+        await RunAsync("ALTER TABLE leases RENAME TO hidden");
+        await TestShop.UntilAsync(() => Task.FromResult(one.Partitions.Count == 0), seconds: 3);
+        Assert.False(one.Sweeps);
+        await RunAsync("ALTER TABLE hidden RENAME TO leases");
+        await TestShop.UntilAsync(() => Task.FromResult(one.Partitions.Count == Bounds.Partitions), seconds: 3);
+    }
+
+    /// <summary>Works as a relay with a long queue does: what it holds when it begins, it holds when it is done.</summary>
+    private static async Task WorkAsync(Leases leases, CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            await leases.UseAsync(CancellationToken.None);
+            IReadOnlyList<short> begun = leases.Partitions;
+            await Task.Delay(20, CancellationToken.None);
+            Assert.Empty(begun.Except(leases.Partitions));
+            leases.Release();
+        }
+    }
+
+    private async Task RunAsync(string sql)
+    {
+        await using var connection = new NpgsqlConnection($"{database};Pooling=false");
+        await connection.OpenAsync(Cancellation);
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync(Cancellation);
+    }
+}
