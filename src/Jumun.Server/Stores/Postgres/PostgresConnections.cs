@@ -10,7 +10,7 @@ internal static class PostgresConnections
     private const string Plans = "-c enable_seqscan=off -c enable_mergejoin=off -c enable_bitmapscan=off -c jit=off";
 
     /// <summary>The lane's connection: never pooled, never cancelled, and gone soon when the network falls silent.</summary>
-    public static NpgsqlDataSource Lane(string connectionString)
+    public static PostgresHosts Lane(string connectionString)
     {
         NpgsqlConnectionStringBuilder settings = Read(connectionString);
         settings.Pooling = false;
@@ -26,11 +26,11 @@ internal static class PostgresConnections
             + $" -c idle_in_transaction_session_timeout={Bounds.PostgresIdleMilliseconds}"
             + $" -c tcp_keepalives_idle={Bounds.PostgresSilenceSeconds / 2} -c tcp_keepalives_interval=1"
             + $" -c tcp_user_timeout={Bounds.PostgresSilenceSeconds * 1_000}");
-        return Build(settings);
+        return new PostgresHosts(settings, Build);
     }
 
     /// <summary>Connections for reads: pooled, and unable to write.</summary>
-    public static NpgsqlDataSource Readers(string connectionString)
+    public static PostgresHosts Readers(string connectionString)
     {
         NpgsqlConnectionStringBuilder settings = Read(connectionString);
         settings.Pooling = true;
@@ -42,7 +42,7 @@ internal static class PostgresConnections
         settings.NoResetOnClose = true;
         settings.TcpKeepAlive = true;
         AddOptions(settings, $"{Plans} -c default_transaction_read_only=on");
-        return Build(settings);
+        return new PostgresHosts(settings, Build);
     }
 
     /// <summary>A connection as the operator wrote it, for migrations.</summary>

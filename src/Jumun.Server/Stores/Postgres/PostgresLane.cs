@@ -31,9 +31,9 @@ internal sealed class PostgresLane : IDisposable
 
     private bool InTransaction { get; set; }
 
-    public static async Task<PostgresLane> OpenAsync(NpgsqlDataSource source, short slot)
+    public static async Task<PostgresLane> OpenAsync(PostgresHosts hosts, short slot)
     {
-        NpgsqlConnection connection = await source.OpenConnectionAsync().ConfigureAwait(false);
+        NpgsqlConnection connection = await hosts.OpenConnectionAsync().ConfigureAwait(false);
         try
         {
             // What was acknowledged is on the disk, whatever the database's default says.

@@ -7,9 +7,10 @@ internal sealed partial class PostgresStore
 {
     private async ValueTask<T> ReadAsync<T>(Query query, Func<NpgsqlDataReader, ValueTask<T>> read)
     {
-        await using NpgsqlCommand command = query.On(readers);
-        return await AskAsync(async () =>
+        await using NpgsqlCommand command = query.Command();
+        return await UseAsync(async connection =>
         {
+            command.Connection = connection;
             await using NpgsqlDataReader rows = await command.ExecuteReaderAsync().ConfigureAwait(false);
             return await read(rows).ConfigureAwait(false);
         }).ConfigureAwait(false);
@@ -107,9 +108,9 @@ internal sealed partial class PostgresStore
             return this;
         }
 
-        public NpgsqlCommand On(NpgsqlDataSource source)
+        public NpgsqlCommand Command()
         {
-            NpgsqlCommand command = source.CreateCommand(text);
+            var command = new NpgsqlCommand(text);
             foreach (NpgsqlParameter parameter in parameters)
             {
                 command.Parameters.Add(parameter);

@@ -9,16 +9,16 @@ namespace Jumun.Server.Stores.Postgres;
 /// </summary>
 internal sealed partial class PostgresStore : IStore
 {
-    private readonly NpgsqlDataSource readers;
+    private readonly PostgresHosts readers;
     private readonly PointReads pointReads;
-    private readonly NpgsqlDataSource? lanes;
+    private readonly PostgresHosts? lanes;
     private readonly short slot;
     private readonly List<PostgresLane> lost = [];
     private PostgresLane? lane;
     private string relayedTo = "";
     private long sweptAt = Stopwatch.GetTimestamp();
 
-    private PostgresStore(NpgsqlDataSource readers, NpgsqlDataSource? lanes, short slot)
+    private PostgresStore(PostgresHosts readers, PostgresHosts? lanes, short slot)
     {
         this.readers = readers;
         pointReads = new PointReads(ReadPointsAsync);
@@ -138,7 +138,7 @@ internal sealed partial class PostgresStore : IStore
             await DisposeAsync().ConfigureAwait(false);
             if (PostgresErrors.IsOfDatabase(error))
             {
-                throw PostgresErrors.CannotOpen(readers, error);
+                throw PostgresErrors.CannotOpen(readers.Source, error);
             }
 
             throw;
@@ -160,14 +160,14 @@ internal sealed partial class PostgresStore : IStore
     private async ValueTask<PostgresLane> ReopenAsync()
     {
         await AtAsync(FaultPoint.Reopen).ConfigureAwait(false);
-        NpgsqlDataSource source = lanes ?? throw new InvalidOperationException("The store was opened for reading.");
+        PostgresHosts hosts = lanes ?? throw new InvalidOperationException("The store was opened for reading.");
         lost.RemoveAll(static session => !session.IsLost);
         if (lost.Count >= Bounds.PostgresLostSessions)
         {
             throw new NpgsqlException($"{lost.Count} sessions still wait for their commits, for a standby perhaps; no further one is opened");
         }
 
-        PostgresLane opened = await PostgresLane.OpenAsync(source, slot).ConfigureAwait(false);
+        PostgresLane opened = await PostgresLane.OpenAsync(hosts, slot).ConfigureAwait(false);
         Volatile.Write(ref lane, opened);
         return opened;
     }
