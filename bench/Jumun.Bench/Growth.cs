@@ -42,7 +42,7 @@ internal sealed class Growth(IStore store, Executor executor, NpgsqlDataSource c
             Options = "-c session_preload_libraries=auto_explain -c auto_explain.log_format=json -c auto_explain.log_nested_statements=off"
                 + " -c auto_explain.log_analyze=on -c auto_explain.log_timing=off -c auto_explain.log_buffers=on",
         };
-        await using NpgsqlDataSource control = NpgsqlDataSource.Create(database);
+        await using NpgsqlDataSource control = NpgsqlDataSource.Create(settings);
         await using IStore opened = await PostgresStore.OpenAsync(settings.ConnectionString, processName: null);
         IStore store = PlansKept.Of(opened);
         await using var executor = new Executor(store, TimeProvider.System, NullLogger<Executor>.Instance);
@@ -182,7 +182,7 @@ internal sealed class Growth(IStore store, Executor executor, NpgsqlDataSource c
     {
         string least = $"ALTER SYSTEM SET auto_explain.log_min_duration = {(always ? 0 : -1)}";
         await using NpgsqlConnection connection = await control.OpenConnectionAsync();
-        foreach (string text in (string[])["LOAD 'auto_explain'", least, "SELECT pg_reload_conf()"])
+        foreach (string text in (string[])[least, "SELECT pg_reload_conf()"])
         {
             await using var command = new NpgsqlCommand(text, connection);
             await command.ExecuteNonQueryAsync();
