@@ -221,7 +221,8 @@ internal static class GrowthReport
 
     public static int Write(List<(int Orders, Dictionary<string, Measured> Statements)> samples)
     {
-        Console.WriteLine($"\n| statement | {string.Join(" | ", samples.Select(sample => $"at {sample.Orders}, ms"))} | last / first | pages, first | pages, last | scans |");
+        IEnumerable<string> sizes = samples.Select(sample => $"at {sample.Orders}, ms");
+        Console.WriteLine($"\n| statement | {string.Join(" | ", sizes)} | last / first | pages, first | pages, last | scans |");
         Console.WriteLine($"|---|{string.Concat(samples.Select(_ => "---|"))}---|---|---|---|");
         bool isScanned = false;
         foreach (string text in samples.SelectMany(sample => sample.Statements.Keys).Distinct().Order(StringComparer.Ordinal))
