@@ -47,6 +47,12 @@ internal sealed class Relay(Executor executor, IStore store, Leases leases, ISin
                     delay = ShortestDelay;
                     await PauseAsync(events.Count, stoppingToken).ConfigureAwait(false);
                 }
+                catch (StoreUnavailableException error)
+                {
+                    // Not the platform's doing: no longer pauses for it.
+                    executor.Outage.Refused(error, requests: 0);
+                    await Task.Delay(Poll, stoppingToken).ConfigureAwait(false);
+                }
                 catch (Exception error) when (error is not OperationCanceledException)
                 {
                     Log.DeliveryFailed(log, error, events.Count, delay);
@@ -83,9 +89,13 @@ internal sealed class Relay(Executor executor, IStore store, Leases leases, ISin
     private async ValueTask RecordAsync(List<PendingEvent> events, CancellationToken stopping)
     {
         var command = new RecordDelivery(events.ConvertAll(pending => new Delivery(pending.MemberId, pending.EventId, pending.Sequence)));
-        while ((await executor.SubmitAsync(command).ConfigureAwait(false)).Refusal is { } refusal)
+        for (bool isTold = false; (await executor.SubmitAsync(command).ConfigureAwait(false)).Refusal is { } refusal; isTold = true)
         {
-            Log.DeliveryNotRecorded(log, events.Count, refusal.Code);
+            if (!isTold)
+            {
+                Log.DeliveryNotRecorded(log, events.Count, refusal.Code);
+            }
+
             await Task.Delay(ShortestDelay, stopping).ConfigureAwait(false);
         }
     }

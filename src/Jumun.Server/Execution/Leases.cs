@@ -92,7 +92,12 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
         }
         catch (Exception error)
         {
-            Log.LoopFailed(log, error, "leases");
+            // Of a store that is unavailable those tell whose work it stops.
+            if (error is not StoreUnavailableException)
+            {
+                Log.LoopFailed(log, error, "leases");
+            }
+
             if (mayGive)
             {
                 // Some may be given already, although that was not heard.
