@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using Npgsql;
 
 namespace Jumun.Server.Stores.Postgres;
@@ -23,7 +21,7 @@ internal static class PostgresMigrations
         )
         """;
 
-    private static readonly List<(string Name, string Sql, string Checksum)> Steps = ReadSteps();
+    private static readonly List<MigrationStep> Steps = MigrationSteps.Read(Prefix);
 
     /// <summary>Brings the schema up to date and tells which steps that took.</summary>
     public static async Task<IReadOnlyList<string>> ApplyAsync(NpgsqlConnection connection)
@@ -33,7 +31,7 @@ internal static class PostgresMigrations
         await RunAsync(connection, $"SET LOCAL lock_timeout = {Bounds.PostgresMigrationLockMilliseconds}").ConfigureAwait(false);
         await RunAsync(connection, Table).ConfigureAwait(false);
         Dictionary<string, string> applied = await AppliedAsync(connection).ConfigureAwait(false);
-        MustBeOurs(applied);
+        MigrationSteps.MustContain(Steps, applied);
         var names = new List<string>();
         foreach ((string name, string sql, string checksum) in Steps.Where(step => !applied.ContainsKey(step.Name)))
         {
@@ -61,7 +59,7 @@ internal static class PostgresMigrations
         }
 
         Dictionary<string, string> applied = await AppliedAsync(connection).ConfigureAwait(false);
-        MustBeOurs(applied);
+        MigrationSteps.MustContain(Steps, applied);
         if (applied.Count < Steps.Count)
         {
             throw new SetupException($"The schema of the database '{connection.Database}' is older than this program. Run 'migrate'.");
@@ -85,32 +83,5 @@ internal static class PostgresMigrations
         }
 
         return applied;
-    }
-
-    private static void MustBeOurs(Dictionary<string, string> applied)
-    {
-        foreach ((string name, string checksum) in applied)
-        {
-            if (!Steps.Exists(step => step.Name == name && step.Checksum == checksum))
-            {
-                throw new SetupException(
-                    $"The database was changed by a step '{name}' that this program does not know. Use the version of Jumun that wrote it, or a newer one.");
-            }
-        }
-    }
-
-    private static List<(string Name, string Sql, string Checksum)> ReadSteps()
-    {
-        var steps = new List<(string, string, string)>();
-        System.Reflection.Assembly assembly = typeof(PostgresMigrations).Assembly;
-        IEnumerable<string> resources = assembly.GetManifestResourceNames().Where(name => name.StartsWith(Prefix, StringComparison.Ordinal));
-        foreach (string resource in resources.Order(StringComparer.Ordinal))
-        {
-            using var reader = new StreamReader(assembly.GetManifestResourceStream(resource)!);
-            string sql = reader.ReadToEnd();
-            steps.Add((resource[Prefix.Length..], sql, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(sql)))));
-        }
-
-        return steps;
     }
 }

@@ -1,6 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
-
 namespace Jumun.Server.Stores.Sqlite;
 
 /// <summary>
@@ -11,7 +8,7 @@ internal static class SqliteMigrations
 {
     private const string Prefix = "Sqlite/";
 
-    private static readonly List<(string Name, string Sql, string Checksum)> Steps = ReadSteps();
+    private static readonly List<MigrationStep> Steps = MigrationSteps.Read(Prefix);
 
     /// <summary>Brings the schema up to date and tells how many steps that took.</summary>
     public static int Apply(SqliteConnection connection)
@@ -24,7 +21,7 @@ internal static class SqliteMigrations
             ) STRICT;
             """);
         Dictionary<string, string> applied = Applied(connection);
-        MustBeOurs(applied);
+        MigrationSteps.MustContain(Steps, applied);
         int steps = 0;
         foreach ((string name, string sql, string checksum) in Steps)
         {
@@ -53,7 +50,7 @@ internal static class SqliteMigrations
         }
 
         Dictionary<string, string> applied = Applied(connection);
-        MustBeOurs(applied);
+        MigrationSteps.MustContain(Steps, applied);
         if (applied.Count < Steps.Count)
         {
             throw new SetupException($"The schema of {path} is older than this program. Start the server once, or run 'migrate'.");
@@ -70,32 +67,5 @@ internal static class SqliteMigrations
         }
 
         return applied;
-    }
-
-    private static void MustBeOurs(Dictionary<string, string> applied)
-    {
-        foreach ((string name, string checksum) in applied)
-        {
-            if (!Steps.Exists(step => step.Name == name && step.Checksum == checksum))
-            {
-                throw new SetupException(
-                    $"The database was changed by a step '{name}' that this program does not know. Use the version of Jumun that wrote it, or a newer one.");
-            }
-        }
-    }
-
-    private static List<(string Name, string Sql, string Checksum)> ReadSteps()
-    {
-        var steps = new List<(string, string, string)>();
-        System.Reflection.Assembly assembly = typeof(SqliteMigrations).Assembly;
-        IEnumerable<string> resources = assembly.GetManifestResourceNames().Where(name => name.StartsWith(Prefix, StringComparison.Ordinal));
-        foreach (string resource in resources.Order(StringComparer.Ordinal))
-        {
-            using var reader = new StreamReader(assembly.GetManifestResourceStream(resource)!);
-            string sql = reader.ReadToEnd();
-            steps.Add((resource[Prefix.Length..], sql, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(sql)))));
-        }
-
-        return steps;
     }
 }
