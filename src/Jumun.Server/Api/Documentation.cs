@@ -17,7 +17,7 @@ internal static class Documentation
 {
     private const string PageSecurity =
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
-        + "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+        + "base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
 
     public static void AddDocumentation(this IServiceCollection services) => services.AddOpenApi("v1", options =>
     {
@@ -80,11 +80,19 @@ internal static class Documentation
             .Use((http, next) =>
             {
                 http.Response.Headers.ContentSecurityPolicy = PageSecurity;
+                if (http.Request.Path == "/docs" || http.Request.Path == "/docs/")
+                {
+                    // The page itself, not a redirect to it.
+                    http.Request.Path = "/docs/index.html";
+                }
+
                 return next(http);
             })
             .UseSwaggerUI(options =>
             {
                 options.RoutePrefix = "docs";
+                Func<Stream> page = options.IndexStream;
+                options.IndexStream = () => WithBase(page());
                 options.DocumentTitle = "Jumun API";
                 options.SwaggerEndpoint("/openapi/v1.json", "Jumun v1");
                 options.EnablePersistAuthorization();
@@ -94,6 +102,14 @@ internal static class Documentation
                 options.DefaultModelExpandDepth(0);
                 options.DefaultModelsExpandDepth(0);
             }));
+
+    /// <summary>The page names its scripts relative to itself, also where it answers for /docs.</summary>
+    private static MemoryStream WithBase(Stream page)
+    {
+        using var reader = new StreamReader(page);
+        string text = reader.ReadToEnd().Replace("<head>", "<head>\n    <base href=\"/docs/\">", StringComparison.Ordinal);
+        return new MemoryStream(System.Text.Encoding.UTF8.GetBytes(text));
+    }
 
     private static async Task DescribeAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellation)
     {

@@ -111,11 +111,7 @@ public sealed class OpenApiTests(ShopFixture fixture) : IClassFixture<ShopFixtur
     [Fact]
     public async Task The_docs_page_is_served_with_its_scripts_from_here()
     {
-        TestAnswer first = await shop.AsNobody().GetAsync("/docs");
-        string location = first.Headers.Location?.OriginalString ?? "/docs";
-        Assert.True(first.Status is 200 or 301 or 302, first.Text);
-        var address = new Uri(new Uri(shop.Http.BaseAddress!, "/docs"), location);
-        TestAnswer page = (await shop.AsNobody().GetAsync(address.AbsolutePath)).Is(200);
+        TestAnswer page = (await shop.AsNobody().GetAsync("/docs")).Is(200);
         Assert.Equal("text/html", page.ContentHeaders.ContentType!.MediaType);
         Assert.DoesNotContain("//cdn", page.Text, StringComparison.Ordinal);
         (await shop.AsNobody().GetAsync("/docs/swagger-ui-bundle.js")).Is(200);
