@@ -6,7 +6,8 @@ namespace Jumun.Bench;
 
 /// <summary>
 /// What a request costs before it does anything: the same web server, the same token check, a small JSON answer. No
-/// routes, no store, nothing else. It answers an order with a payment to pay, so that the same load script runs on it.
+/// routes, no store, nothing else. It answers an order with a payment to pay and a claim with a
+/// coupon, so that the same load scripts run on it.
 /// </summary>
 internal static class Ceiling
 {
@@ -31,10 +32,11 @@ internal static class Ceiling
         }
 
         bool isOrder = http.Request.Path.StartsWithSegments("/order");
-        ReadOnlySpan<byte> answer = isOrder
-            ? """{"paymentId":"01a202e2-658e-7000-a7fa-90d9bcd5d041","memberId":"m"}"""u8
+        bool isClaim = HttpMethods.IsPost(http.Request.Method) && http.Request.Path.StartsWithSegments("/coupons");
+        ReadOnlySpan<byte> answer = isOrder ? """{"paymentId":"01a202e2-658e-7000-a7fa-90d9bcd5d041","memberId":"m"}"""u8
+            : isClaim ? """{"couponId":1,"memberId":"m"}"""u8
             : """{"memberId":"m","balance":1}"""u8;
-        http.Response.StatusCode = isOrder ? StatusCodes.Status201Created : StatusCodes.Status200OK;
+        http.Response.StatusCode = isOrder || isClaim ? StatusCodes.Status201Created : StatusCodes.Status200OK;
         http.Response.ContentType = "application/json";
         http.Response.ContentLength = answer.Length;
         http.Response.BodyWriter.Write(answer);

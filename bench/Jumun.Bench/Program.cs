@@ -5,6 +5,8 @@ return args switch
     ["ceiling", string url, string key] => await Ceiling.RunAsync(url, key),
     ["textbook", string url, string key, string database] => await Textbook.RunAsync(url, key, database),
     ["prepare", string database, string members, string key, string tokens] => await Prepare.RunAsync(database, int.Parse(members), key, tokens),
+    ["measured", string countersUrl] => await ServeMeasured.RunAsync(countersUrl),
+    ["report", string results, string page] => await Report.RunAsync(results, page),
     ["growth", string database, string log] => await Growth.RunAsync(database, log, 1_000_000),
     ["growth", string database, string log, string orders] => await Growth.RunAsync(database, log, int.Parse(orders)),
     _ => Usage(),
@@ -16,6 +18,8 @@ static int Usage()
         ceiling URL KEY                          serve the ceiling: the same web server, a token check, a small JSON answer
         textbook URL KEY DATABASE                serve the shop as the textbook writes it, on PostgreSQL
         prepare DATABASE MEMBERS KEY TOKENS      make a shop with that many members, and a file of tokens for some of them
+        measured URL                             serve the shop as 'serve' does, and its counters at the address given
+        report RESULTS PAGE                      print the tables of a run, and write its page with charts
         growth DATABASE LOGFILE [ORDERS]         show that plans made on empty tables stay fast up to that many orders
         """);
     return 2;

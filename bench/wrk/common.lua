@@ -29,10 +29,15 @@ function headers_of(token, body)
 end
 
 function percentiles(summary, latency)
-  io.write(string.format("RESULT requests=%d seconds=%.3f rate=%.0f p50=%.1f p99=%.1f p999=%.1f errors=%d\n",
+  local distribution = {}
+  for _, p in ipairs({ 1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.99 }) do
+    distribution[#distribution + 1] = string.format("%g:%.2f", p, latency:percentile(p) / 1e3)
+  end
+  io.write(string.format("RESULT requests=%d seconds=%.3f rate=%.0f p50=%.1f p99=%.1f p999=%.1f errors=%d latencies=%s\n",
     summary.requests, summary.duration / 1e6, summary.requests / (summary.duration / 1e6),
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency:percentile(99.9) / 1e3,
-    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.status + summary.errors.timeout))
+    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.status + summary.errors.timeout,
+    table.concat(distribution, ",")))
 end
 
 function done(summary, latency, requests) percentiles(summary, latency) end

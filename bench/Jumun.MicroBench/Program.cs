@@ -1,0 +1,4 @@
+using BenchmarkDotNet.Running;
+using Jumun.MicroBench;
+
+BenchmarkSwitcher.FromTypes([typeof(Decisions)]).Run(args);
