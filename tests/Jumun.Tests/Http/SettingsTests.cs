@@ -122,7 +122,7 @@ public sealed class SettingsTests
         Assert.Equal("jumun", settings.Auth.Audience);
         Assert.Null(settings.RateLimit);
         Assert.Equal(new StoreSettings(StoreKind.Sqlite, Path.GetFullPath("data/jumun.db")), settings.Store);
-        Assert.Equal(Path.GetFullPath("data/events.ndjson"), settings.EventsPath);
+        Assert.Equal(Path.GetFullPath("data/events.ndjson"), settings.DataPlatform.Path);
         Assert.Equal("http://localhost:5080", Settings.DefaultUrl);
     }
 
