@@ -78,7 +78,7 @@ internal sealed class ShopHost : IAsyncDisposable
     {
         SinkKind.File => new FileSink(settings.Path),
         SinkKind.Http => new HttpSink(settings.Url!, settings.Secrets, clock),
-        SinkKind.Amqp => throw new SetupException("amqp"),
+        SinkKind.Amqp => new AmqpSink(settings.Url!),
     };
 
     /// <summary>Serves until the process is told to stop.</summary>

@@ -91,6 +91,12 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
         }
 
         Figures.Tried(outcome);
+        if (!outcome.Has(Verdict.Taken))
+        {
+            // Cut short, it says nothing of the event.
+            cut.ThrowIfCancellationRequested();
+        }
+
         return outcome;
     }
 

@@ -120,7 +120,7 @@ internal sealed class Relay(
             }
 
             isThrough = events.Count == 0;
-            if (isThrough && read < Bounds.RelayedEvents)
+            if (isThrough && read < Bounds.RelayedEvents && courier.Circuit.IsClosed)
             {
                 courier.Figures.CaughtUp();
             }
