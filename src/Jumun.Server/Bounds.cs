@@ -154,7 +154,7 @@ internal static class Bounds
     public const int LastDeliverySeconds = 5;
 
     /// <summary>Longest pause before a data platform that takes nothing is asked again, in seconds: doubled from try to try, and varied at random.</summary>
-    public const int CircuitPauseSeconds = 30;
+    public const int CircuitPauseSeconds = 10;
 
     /// <summary>Pause before a data platform that wants no more events (410) is asked again, in seconds.</summary>
     public const int GonePauseSeconds = 300;
