@@ -17,6 +17,9 @@ internal sealed class Metrics : IDisposable
     /// <summary>The meter's name.</summary>
     public const string MeterName = "Jumun";
 
+    // From a few milliseconds to the three days after which an event is given up.
+    private static readonly double[] DelayBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3_600, 86_400, 259_200];
+
     private readonly Meter meter = new(MeterName);
 
     public Metrics(Executor executor, Relay relay)
@@ -35,8 +38,9 @@ internal sealed class Metrics : IDisposable
             "jumun.events.held", () => delivery.Held, "{member}", "Members whose events wait behind one that was not taken.");
         meter.CreateObservableGauge(
             "jumun.platform.state", () => (int)delivery.Circuit, null, "The data platform: 0 takes events, 1 takes none, 2 wants none (410).");
-        delivery.Delay = meter.CreateHistogram<double>(
-            "jumun.events.delay", "s", "From an event's commit until the data platform had taken it.");
+        delivery.Delay = meter.CreateHistogram(
+            "jumun.events.delay", "s", "From an event's commit until the data platform had taken it.", tags: null,
+            new InstrumentAdvice<double> { HistogramBucketBoundaries = DelayBoundaries });
     }
 
     public void Dispose() => meter.Dispose();

@@ -48,6 +48,7 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
             }
         }
 
+        Figures.Held = Held.Names.Count;
         events.RemoveAll(pending => Held.Names.Contains(pending.MemberId));
         return events.Count > 0;
     }
@@ -103,15 +104,11 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
     /// <summary>Settles what became of an event that was held back. It says nothing of the data platform as a whole.</summary>
     public async ValueTask SettleAsync(Retried retried, CancellationToken cut)
     {
-        if (retried.Outcome is null or { Verdicts: [Verdict.Gone] })
-        {
-            Held.Return(retried.Event.Key);
-        }
-        else if (retried.Outcome.Has(Verdict.Taken))
+        if (retried.Outcome is { Verdicts: [Verdict.Taken] })
         {
             await RecordAsync([retried.Event], cut).ConfigureAwait(false);
         }
-        else
+        else if (retried.Outcome is { Verdicts: not [Verdict.Gone] })
         {
             await HoldAsync([retried.Event], retried.Outcome, cut).ConfigureAwait(false);
         }

@@ -75,7 +75,7 @@ internal sealed class HeldMembers(TimeProvider clock, TimeSpan deadAfter)
         return members.Remove(pending.MemberId);
     }
 
-    /// <summary>Events whose time has come, the longest overdue first. They are tried by whoever asked, until <see cref="Hold"/> or <see cref="Return"/>.</summary>
+    /// <summary>Events whose time has come, the longest overdue first. Whoever asked tries them, and then calls <see cref="Return"/>.</summary>
     public List<Delivery> TakeDue(int limit) => Take(Now, limit);
 
     /// <summary>The event that is the next to be tried, also before its time.</summary>
@@ -93,7 +93,7 @@ internal sealed class HeldMembers(TimeProvider clock, TimeSpan deadAfter)
         return due == TimeSpan.MaxValue ? due : due - Now;
     }
 
-    /// <summary>An event was not tried after all.</summary>
+    /// <summary>An event is no longer being tried, whether it was or not.</summary>
     public void Return(Delivery pending)
     {
         if (members.TryGetValue(pending.MemberId, out Held? held) && held.Event == pending)

@@ -153,19 +153,21 @@ internal sealed class Relay(
             looksAnew = true;
         }
 
-        if (events.Count == 0)
+        List<Delivery> held = events.Count == 0 ? courier.Held.TakeNext() : [];
+        try
         {
-            List<Delivery> next = courier.Held.TakeNext();
-            events = await FindAsync(next).ConfigureAwait(false);
-        }
+            if (events.Count == 0 && (events = await FindAsync(held).ConfigureAwait(false)).Count == 0)
+            {
+                return Round.Empty;
+            }
 
-        if (events.Count == 0)
+            await courier.DeliverNextAsync(events, cut).ConfigureAwait(false);
+            return courier.Circuit.IsClosed ? Round.Full : Round.Closed;
+        }
+        finally
         {
-            return Round.Empty;
+            held.ForEach(courier.Held.Return);
         }
-
-        await courier.DeliverNextAsync(events, cut).ConfigureAwait(false);
-        return courier.Circuit.IsClosed ? Round.Full : Round.Closed;
     }
 
     /// <summary>
@@ -200,9 +202,17 @@ internal sealed class Relay(
         if (retries is { IsCompleted: true } done)
         {
             retries = null;
-            foreach (Retried one in await done.ConfigureAwait(false))
+            List<Retried> tried = await done.ConfigureAwait(false);
+            try
             {
-                await courier.SettleAsync(one, cut).ConfigureAwait(false);
+                foreach (Retried one in tried)
+                {
+                    await courier.SettleAsync(one, cut).ConfigureAwait(false);
+                }
+            }
+            finally
+            {
+                tried.ForEach(one => courier.Held.Return(one.Event.Key));
             }
         }
     }

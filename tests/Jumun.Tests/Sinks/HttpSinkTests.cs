@@ -234,6 +234,29 @@ public sealed class HttpSinkTests : SinkTest
         await StateAsync(CircuitState.Closed);
     }
 
+    [Fact]
+    public async Task What_was_refused_before_a_pause_is_tried_again_after_it()
+    {
+        Receiver.Answers = (posted, _) => Task.FromResult<int?>(posted.Has("m1") ? 400 : 204);
+        await BuyAsync("m1");
+        await TestShop.UntilAsync(() => Task.FromResult(Shop.Figures.Held == 1));
+        Receiver.Answers = Receiver.Always(410);
+        await BuyAsync("m2");
+        await StateAsync(CircuitState.Paused);
+        for (int i = 0; i < 4; i++)
+        {
+            int asked = Receiver.Requests.Count;
+            Shop.Clock.Advance(TimeSpan.FromMinutes(6));
+            await TestShop.UntilAsync(() => Task.FromResult(Receiver.Requests.Count > asked));
+        }
+
+        Assert.True(Receiver.Requests.Count(posted => posted.Has("m1")) > 1);
+        Receiver.Answers = Receiver.Ok;
+        Shop.Clock.Advance(TimeSpan.FromMinutes(6));
+        await Receiver.TookAsync(2);
+        await CountsAsync("pending", 0);
+    }
+
     [Theory]
     [InlineData(400)]
     [InlineData(500)]
