@@ -157,9 +157,9 @@ internal sealed class Growth(IStore store, Executor executor, NpgsqlDataSource c
 
     private async Task DeliverAsync()
     {
-        while (await store.PendingEventsAsync(Partitions, Bounds.RelayedEvents) is { Count: > 0 } events)
+        while (await store.PendingEventsAsync(Partitions, new HashSet<string>(), anew: false, Bounds.RelayedEvents) is { Count: > 0 } events)
         {
-            await SettleAsync([new RecordDelivery(events.ConvertAll(pending => new Delivery(pending.MemberId, pending.EventId, pending.Sequence)))]);
+            await SettleAsync([new RecordDelivery(events.ConvertAll(pending => pending.Key))]);
         }
     }
 

@@ -9,6 +9,8 @@ return args switch
     ["report", string results, string page] => await Report.RunAsync(results, page),
     ["growth", string database, string log] => await Growth.RunAsync(database, log, 1_000_000),
     ["growth", string database, string log, string orders] => await Growth.RunAsync(database, log, int.Parse(orders)),
+    ["receiver", string url, string milliseconds] => await Receiver.RunAsync(url, milliseconds),
+    ["buy", string url, string tokens, string rate, string seconds] => await OpenLoop.RunAsync(url, tokens, int.Parse(rate), int.Parse(seconds)),
     _ => Usage(),
 };
 
@@ -20,6 +22,8 @@ static int Usage()
         prepare DATABASE MEMBERS KEY TOKENS      make a shop with that many members, and a file of tokens for some of them
         measured URL                             serve the shop as 'serve' does, and its counters at the address given
         report RESULTS PAGE                      print the tables of a run, and write its page with charts
+        receiver URL MILLISECONDS                take events as a data platform does that answers so late
+        buy URL TOKENS RATE SECONDS              buy so many times a second, however long it takes
         growth DATABASE LOGFILE [ORDERS]         show that plans made on empty tables stay fast up to that many orders
         """);
     return 2;

@@ -142,7 +142,46 @@ internal static class Bounds
     public const int LeaseSeconds = 8;
 
     /// <summary>Events that the relay hands to the data platform at once.</summary>
-    public const int RelayedEvents = 500;
+    public const int RelayedEvents = 1_000;
+
+    /// <summary>Bytes of events that the relay hands to the data platform at once.</summary>
+    public const int DeliveryBytes = 1024 * 1024;
+
+    /// <summary>How long the data platform may take to answer a delivery, in seconds.</summary>
+    public const int DeliverySeconds = 10;
+
+    /// <summary>How long a delivery may go on when the server stops, in seconds.</summary>
+    public const int LastDeliverySeconds = 5;
+
+    /// <summary>Longest pause before a data platform that takes nothing is asked again, in seconds: doubled from try to try, and varied at random.</summary>
+    public const int CircuitPauseSeconds = 10;
+
+    /// <summary>Pause before a data platform that wants no more events (410) is asked again, in seconds.</summary>
+    public const int GonePauseSeconds = 300;
+
+    /// <summary>How long a data platform may ask to be left alone, in seconds. If it asks for more, it gets this.</summary>
+    public const int RetryAfterSeconds = 600;
+
+    /// <summary>Events refused one after the other, with nothing taken between, after which the data platform counts as down.</summary>
+    public const int RefusedInRow = 8;
+
+    /// <summary>Members who are held back. With more, the data platform counts as down.</summary>
+    public const int HeldMembers = 10_000;
+
+    /// <summary>Longest pause before an event that was refused is tried again, in seconds: doubled from try to try, and varied at random.</summary>
+    public const int HeldPauseSeconds = 300;
+
+    /// <summary>Events that were refused before and are tried again in one round, one by one.</summary>
+    public const int RetriedEvents = 16;
+
+    /// <summary>How long a connection to the data platform may take, in seconds.</summary>
+    public const int ConnectSeconds = 5;
+
+    /// <summary>How long a connection to the data platform is kept, in seconds: then its address is looked up again.</summary>
+    public const int ConnectionLifetimeSeconds = 300;
+
+    /// <summary>Bytes of an answer of the data platform that are thrown away to keep a connection; with more, the connection is thrown away.</summary>
+    public const int DrainedBytes = 16 * 1024;
 
     /// <summary>Events that one replay makes pending again: more than one batch can commit at one moment, so that a range is gone through.</summary>
     public const int ReplayedEvents = 1_000;

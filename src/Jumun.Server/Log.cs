@@ -23,8 +23,24 @@ internal static partial class Log
     [LoggerMessage(4, LogLevel.Error, "A bug: the request {Method} {Path} failed")]
     public static partial void RequestFailed(ILogger log, Exception error, string method, string path);
 
-    [LoggerMessage(5, LogLevel.Error, "The data platform did not take {Events} events; trying again in {Delay}")]
-    public static partial void DeliveryFailed(ILogger log, Exception error, int events, TimeSpan delay);
+    [LoggerMessage(5, LogLevel.Error, "The data platform takes no events: {Reason}. One is tried again in {Delay}; orders go on, and events wait")]
+    public static partial void DeliveryFailed(ILogger log, string? reason, TimeSpan delay);
+
+    [LoggerMessage(13, LogLevel.Warning, "The data platform takes events again; it did not for {Duration}")]
+    public static partial void DeliveryResumed(ILogger log, TimeSpan duration);
+
+    [LoggerMessage(14, LogLevel.Error,
+        "Delivery is paused, because the data platform wants no more events: {Reason}. Events wait, and none is given up. "
+        + "One is tried in {Delay}, or when the server is started anew")]
+    public static partial void DeliveryPaused(ILogger log, string? reason, TimeSpan delay);
+
+    [LoggerMessage(15, LogLevel.Warning,
+        "The data platform refuses event {EventId}: {Reason}. Later events of its member wait until it is taken or given up, which will be at {GivenUpAt}")]
+    public static partial void EventRefused(ILogger log, Guid eventId, string? reason, DateTimeOffset givenUpAt);
+
+    [LoggerMessage(16, LogLevel.Error,
+        "Event {EventId} is dead: it was not taken for {Duration} ({Reason}). It is kept, and POST /admin/events/replay sends it again")]
+    public static partial void EventDead(ILogger log, Guid eventId, TimeSpan duration, string? reason);
 
     [LoggerMessage(6, LogLevel.Error, "A round of '{Loop}' failed; the next one follows")]
     public static partial void LoopFailed(ILogger log, Exception error, string loop);

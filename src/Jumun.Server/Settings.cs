@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Jumun.Server.DataPlatform;
 using Jumun.Server.Stores.Sqlite;
 using Npgsql;
 
@@ -25,8 +26,8 @@ internal sealed record Settings
     /// <summary>How long after its payment an owner may give an order back.</summary>
     public required TimeSpan RefundWindow { get; init; }
 
-    /// <summary>The file to which the <c>file</c> sink appends.</summary>
-    public required string EventsPath { get; init; }
+    /// <summary>Where events go.</summary>
+    public required DataPlatformSettings DataPlatform { get; init; }
 
     /// <summary>The rate limits; null when off.</summary>
     public required RateLimitSettings? RateLimit { get; init; }
@@ -38,12 +39,6 @@ internal sealed record Settings
     /// <exception cref="SetupException">One is missing or makes no sense. The message names it.</exception>
     public static Settings Read(IConfiguration configuration, IHostEnvironment environment)
     {
-        string sink = configuration["Jumun:DataPlatform:Sink"] ?? "file";
-        if (sink != "file")
-        {
-            throw new SetupException($"Jumun__DataPlatform__Sink is '{sink}'. This version has one sink: 'file'.");
-        }
-
         var store = StoreSettings.Read(configuration["Jumun:Store"], configuration.GetConnectionString("Jumun"));
         return new Settings
         {
@@ -51,7 +46,10 @@ internal sealed record Settings
             Auth = AuthSettings.Read(configuration.GetSection("Jumun:Auth")),
             PaymentWindow = Duration(configuration, "Jumun:Orders:PaymentWindow", TimeSpan.FromMinutes(10)),
             RefundWindow = Duration(configuration, "Jumun:Orders:RefundWindow", TimeSpan.FromDays(7)),
-            EventsPath = Path.GetFullPath(configuration["Jumun:DataPlatform:Path"] ?? Path.Combine(store.Folder, "events.ndjson")),
+            DataPlatform = DataPlatformSettings.Read(configuration.GetSection("Jumun:DataPlatform"), store.Folder, environment.IsDevelopment()) with
+            {
+                DeadAfter = Duration(configuration, "Jumun:DataPlatform:DeadAfter", TimeSpan.FromDays(3)),
+            },
             RateLimit = RateLimitSettings.Read(configuration.GetSection("Jumun:RateLimit")),
             IsDevelopment = environment.IsDevelopment(),
         };
@@ -245,6 +243,98 @@ internal sealed record AuthSettings(string? SigningKey, string? Authority, strin
         }
 
         return this with { SigningKey = File.ReadAllText(path).Trim() };
+    }
+}
+
+/// <summary>The ways in which events reach the data platform.</summary>
+internal enum SinkKind
+{
+    /// <summary>Lines of a file.</summary>
+    File,
+
+    /// <summary>Posts to a receiver.</summary>
+    Http,
+
+    /// <summary>Messages to RabbitMQ.</summary>
+    Amqp,
+}
+
+/// <summary>Where events go.</summary>
+/// <param name="Sink">Which way.</param>
+/// <param name="Path">The file to which the <c>file</c> sink appends.</param>
+/// <param name="Url">The receiver or the broker; it may hold a password and is not shown. Null for a file.</param>
+/// <param name="Secrets">What the <c>http</c> sink signs with.</param>
+/// <param name="DeadAfter">How long an event may fail before it is given up.</param>
+internal sealed record DataPlatformSettings(SinkKind Sink, string Path, Uri? Url, IReadOnlyList<byte[]> Secrets, TimeSpan DeadAfter)
+{
+    /// <summary>What people are told: the file, or the receiver or broker without its password.</summary>
+    public string Name => Url is null ? Path : $"{Url.Scheme}://{Url.Authority}{Url.AbsolutePath}";
+
+    /// <summary>Reads and checks where events go.</summary>
+    /// <param name="section">The settings.</param>
+    /// <param name="folder">Where the file is when nothing is said.</param>
+    /// <param name="isDevelopment">Whether this is a developer's machine: there, deliveries need not be signed.</param>
+    /// <exception cref="SetupException">Something is missing or makes no sense. The message names it, and shows no secret.</exception>
+    public static DataPlatformSettings Read(IConfigurationSection section, string folder, bool isDevelopment)
+    {
+        SinkKind sink = section["Sink"] switch
+        {
+            null or "" or "file" => SinkKind.File,
+            "http" => SinkKind.Http,
+            "amqp" => SinkKind.Amqp,
+            string other => throw new SetupException($"Jumun__DataPlatform__Sink is '{other}'. It must be 'file', 'http' or 'amqp'."),
+        };
+        string path = section["Path"] is { Length: > 0 } file ? file : System.IO.Path.Combine(folder, "events.ndjson");
+        Uri? url = sink switch
+        {
+            SinkKind.File => null,
+            SinkKind.Http => ReadUrl(section["Url"], "http", "https", "https://platform.example/events"),
+            SinkKind.Amqp => ReadUrl(section["Url"], "amqp", "amqps", "amqp://jumun:…@rabbitmq.example:5672/"),
+        };
+        return new DataPlatformSettings(
+            sink, System.IO.Path.GetFullPath(path), url, sink == SinkKind.Http ? ReadSecrets(section["Secret"], isDevelopment) : [], TimeSpan.Zero);
+    }
+
+    /// <summary>Without passwords and secrets.</summary>
+    public override string ToString() => Name;
+
+    private static Uri ReadUrl(string? text, string scheme, string secure, string example)
+    {
+        if (string.IsNullOrEmpty(text))
+        {
+            throw new SetupException($"Jumun__DataPlatform__Sink is '{scheme}', and Jumun__DataPlatform__Url is not set. It reads like {example}.");
+        }
+
+        if (!Uri.TryCreate(text, UriKind.Absolute, out Uri? url) || (url.Scheme != scheme && url.Scheme != secure) || url.Host.Length == 0)
+        {
+            throw new SetupException($"Jumun__DataPlatform__Url is no {scheme} or {secure} address. It reads like {example}.");
+        }
+
+        return scheme != "http" || url.UserInfo.Length == 0
+            ? url
+            : throw new SetupException(
+                "Jumun__DataPlatform__Url has a user name or a password in it, which the http sink does not send. Take it out: deliveries are signed.");
+    }
+
+    private static IReadOnlyList<byte[]> ReadSecrets(string? text, bool isDevelopment)
+    {
+        if (string.IsNullOrWhiteSpace(text))
+        {
+            return isDevelopment ? [] : throw new SetupException(
+                "Jumun__DataPlatform__Sink is 'http', and Jumun__DataPlatform__Secret, with which deliveries are signed, is not set. "
+                + "Set it here and at the receiver: echo whsec_$(openssl rand -base64 32)");
+        }
+
+        try
+        {
+            return WebhookSignature.ReadSecrets(text);
+        }
+        catch (FormatException)
+        {
+            throw new SetupException(
+                "Jumun__DataPlatform__Secret has something after whsec_ that is no Base64. Set one or more secrets, separated by spaces, each like "
+                + "the output of: echo whsec_$(openssl rand -base64 32)");
+        }
     }
 }
 

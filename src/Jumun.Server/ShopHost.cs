@@ -74,6 +74,13 @@ internal sealed class ShopHost : IAsyncDisposable
         StoreKind.Postgres => await PostgresStore.OpenAsync(store.Address, processName: null).ConfigureAwait(false),
     };
 
+    private static ISink OpenSink(DataPlatformSettings settings, TimeProvider clock) => settings.Sink switch
+    {
+        SinkKind.File => new FileSink(settings.Path),
+        SinkKind.Http => new HttpSink(settings.Url!, settings.Secrets, clock),
+        SinkKind.Amqp => new AmqpSink(settings.Url!),
+    };
+
     /// <summary>Serves until the process is told to stop.</summary>
     public Task WaitForShutdownAsync(CancellationToken stop) => app.WaitForShutdownAsync(stop);
 
@@ -95,7 +102,7 @@ internal sealed class ShopHost : IAsyncDisposable
         services.AddSingleton(settings);
         services.AddSingleton(settings.Auth);
         services.AddSingleton<IStore>(_ => store);
-        services.AddSingleton<ISink>(_ => new FileSink(settings.EventsPath));
+        services.AddSingleton<ISink>(provider => OpenSink(settings.DataPlatform, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new Executor(
             provider.GetRequiredService<IStore>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<Executor>>()));
         services.AddSingleton<OrderIds>();
@@ -105,7 +112,8 @@ internal sealed class ShopHost : IAsyncDisposable
         services.AddSingleton<Telemetry>();
         services.AddSingleton<Leases>();
         services.AddHostedService(provider => provider.GetRequiredService<Leases>());
-        services.AddHostedService<Relay>();
+        services.AddSingleton<Relay>();
+        services.AddHostedService(provider => provider.GetRequiredService<Relay>());
         services.AddHostedService<ExpirySweep>();
         services.AddHostedService<KeySweep>();
     }

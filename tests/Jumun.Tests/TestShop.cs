@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Jumun.Server;
 using Jumun.Server.Api;
+using Jumun.Server.DataPlatform;
 using Jumun.Server.Stores;
 using Jumun.Server.Verbs;
 using Microsoft.AspNetCore.Builder;
@@ -27,9 +28,10 @@ internal sealed class TestShop : IAsyncDisposable
     private readonly ShopHost host;
     private readonly EndpointDataSource endpoints;
 
-    private TestShop(ShopHost host, EndpointDataSource endpoints, TestClock clock, TestData data, bool ownsData)
+    private TestShop(ShopHost host, EndpointDataSource endpoints, DeliveryFigures figures, TestClock clock, TestData data, bool ownsData)
     {
         this.host = host;
+        Figures = figures;
         this.endpoints = endpoints;
         this.data = data;
         this.ownsData = ownsData;
@@ -54,6 +56,9 @@ internal sealed class TestShop : IAsyncDisposable
     public Shop Shop => host.Shop;
 
     public IStore Store => host.Shop.Store;
+
+    /// <summary>How the delivery of events fares.</summary>
+    public DeliveryFigures Figures { get; }
 
     /// <summary>Every route that the running server has.</summary>
     public IEnumerable<RouteEndpoint> Routes => endpoints.Endpoints.OfType<RouteEndpoint>();
@@ -132,9 +137,11 @@ internal sealed class TestShop : IAsyncDisposable
         builder.Logging.SetMinimumLevel(LogLevel.Error);
         builder.Services.AddSingleton<TimeProvider>(clock);
         EndpointDataSource? endpoints = null;
-        builder.Services.AddSingleton<IHostedService>(services => new Glance(() => endpoints = services.GetRequiredService<EndpointDataSource>()));
+        Relay? relay = null;
+        builder.Services.AddSingleton<IHostedService>(services => new Glance(
+            () => (endpoints, relay) = (services.GetRequiredService<EndpointDataSource>(), services.GetRequiredService<Relay>())));
         ShopHost host = await ShopHost.StartAsync(builder, Settings.Read(builder.Configuration, builder.Environment));
-        return new TestShop(host, endpoints!, clock, data, ownsData);
+        return new TestShop(host, endpoints!, relay!.Figures, clock, data, ownsData);
     }
 }
 

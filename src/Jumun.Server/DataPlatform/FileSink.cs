@@ -11,6 +11,7 @@ namespace Jumun.Server.DataPlatform;
 internal sealed class FileSink : ISink
 {
     private readonly string path;
+    private readonly Lock gate = new();
     private readonly MemoryStream lines = new();
 
     public FileSink(string path)
@@ -32,7 +33,17 @@ internal sealed class FileSink : ISink
         }
     }
 
-    public ValueTask DeliverAsync(IReadOnlyList<PendingEvent> events, CancellationToken cancellation)
+    public ValueTask<DeliveryOutcome> DeliverAsync(IReadOnlyList<PendingEvent> events, CancellationToken cancellation)
+    {
+        lock (gate)
+        {
+            Append(events);
+        }
+
+        return ValueTask.FromResult(DeliveryOutcome.Of(Verdict.Taken, events.Count));
+    }
+
+    private void Append(IReadOnlyList<PendingEvent> events)
     {
         lines.SetLength(0);
         foreach (PendingEvent pending in events)
@@ -55,8 +66,6 @@ internal sealed class FileSink : ISink
             file.SetLength(end);
             throw;
         }
-
-        return ValueTask.CompletedTask;
     }
 
     private FileStream Open() =>

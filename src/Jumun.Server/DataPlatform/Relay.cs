@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Jumun.DataPlatform;
 using Jumun.Server.Execution;
 using Jumun.Server.Stores;
@@ -6,59 +7,59 @@ namespace Jumun.Server.DataPlatform;
 
 /// <summary>
 /// Carries events from the outbox to the data platform: at least once, each member's in order, woken by the commit
-/// and by a slow poll in case a signal is missed. Nothing waits for it: a platform that is down slows no payment.
+/// and by a slow poll in case a signal is missed. Nothing waits for it: a platform that is slow or down slows no payment.
+/// It decides what is read and when; what becomes of a delivery is the <see cref="Courier"/>'s business.
 /// </summary>
-internal sealed class Relay(Executor executor, IStore store, Leases leases, ISink sink, ILogger<Relay> log) : BackgroundService
+internal sealed class Relay(
+    Executor executor, IStore store, Leases leases, ISink sink, Settings settings, TimeProvider clock, ILogger<Relay> log) : BackgroundService
 {
     private static readonly TimeSpan Poll = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan PollBesideOthers = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(20);
-    private static readonly TimeSpan ShortestDelay = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LongestRound = TimeSpan.FromSeconds(Bounds.LeaseSeconds / 4.0);
+    private static readonly TimeSpan LastDelivery = TimeSpan.FromSeconds(Bounds.LastDeliverySeconds);
 
+    private readonly Courier courier = new(executor, sink, settings.DataPlatform.DeadAfter, clock, log);
     private readonly SemaphoreSlim wake = new(0, 1);
+    private Task<List<Retried>>? retries;
+    private bool looksAnew = true;
+    private long lookedAnewAt;
+    private TimeSpan readTime;
+    private long probes;
+
+    /// <summary>What a round found, which says when the next one follows.</summary>
+    private enum Round
+    {
+        /// <summary>More than was read: at once.</summary>
+        Full,
+
+        /// <summary>A few: soon, so that a busy shop has few large deliveries.</summary>
+        Short,
+
+        /// <summary>Nothing: after the next commit.</summary>
+        Empty,
+
+        /// <summary>That nothing can be delivered now: after a pause.</summary>
+        Closed,
+    }
+
+    /// <summary>How delivery fares.</summary>
+    public DeliveryFigures Figures => courier.Figures;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        // The host's start does not wait for the first round. A delivery that is under way at the stop is given a little time,
+        // so that it need not be made twice.
+        await Task.Yield();
+        using var cut = new CancellationTokenSource();
+        await using CancellationTokenRegistration stop = stoppingToken.Register(() => cut.CancelAfter(LastDelivery));
         executor.EventsCommitted += Wake;
         try
         {
-            TimeSpan delay = ShortestDelay;
-            while (true)
+            while (!stoppingToken.IsCancellationRequested)
             {
-                List<PendingEvent> events = [];
-                try
-                {
-                    await leases.UseAsync(stoppingToken).ConfigureAwait(false);
-                    try
-                    {
-                        events = await store.PendingEventsAsync(leases.Partitions, Bounds.RelayedEvents).ConfigureAwait(false);
-                        if (events.Count > 0)
-                        {
-                            await sink.DeliverAsync(events, stoppingToken).ConfigureAwait(false);
-                            await RecordAsync(events, stoppingToken).ConfigureAwait(false);
-                        }
-                    }
-                    finally
-                    {
-                        leases.Release();
-                    }
-
-                    delay = ShortestDelay;
-                    await PauseAsync(events.Count, stoppingToken).ConfigureAwait(false);
-                }
-                catch (StoreUnavailableException error)
-                {
-                    // Not the platform's doing: no longer pauses for it.
-                    executor.Outage.Refused(error, requests: 0);
-                    await Task.Delay(Poll, stoppingToken).ConfigureAwait(false);
-                }
-                catch (Exception error) when (error is not OperationCanceledException)
-                {
-                    Log.DeliveryFailed(log, error, events.Count, delay);
-                    await Task.Delay(delay * (0.5 + Random.Shared.NextDouble()), stoppingToken).ConfigureAwait(false);
-                    delay = delay * 2 < LongestDelay ? delay * 2 : LongestDelay;
-                }
+                Round round = await RoundAsync(stoppingToken, cut.Token).ConfigureAwait(false);
+                await PauseAsync(round, stoppingToken).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException)
@@ -68,37 +69,220 @@ internal sealed class Relay(Executor executor, IStore store, Leases leases, ISin
         finally
         {
             executor.EventsCommitted -= Wake;
+            await ((Task?)retries ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
-    /// <summary>Gathers a little after a delivery, so that a busy shop has few large ones; waits for a commit after an empty round.</summary>
-    private async ValueTask PauseAsync(int delivered, CancellationToken stopping)
+    private async ValueTask<Round> RoundAsync(CancellationToken stopping, CancellationToken cut)
     {
-        if (delivered == 0)
+        await leases.UseAsync(stopping).ConfigureAwait(false);
+        try
         {
-            // A commit of another process is not heard here, only found.
-            await wake.WaitAsync(leases.Processes > 1 ? PollBesideOthers : Poll, stopping).ConfigureAwait(false);
-        }
-        else if (delivered < Bounds.RelayedEvents)
-        {
-            await Task.Delay(Gather, stopping).ConfigureAwait(false);
-        }
-    }
-
-    /// <summary>Records what was delivered. Until that is done nothing else is: a new round would send the same again.</summary>
-    private async ValueTask RecordAsync(List<PendingEvent> events, CancellationToken stopping)
-    {
-        var command = new RecordDelivery(events.ConvertAll(pending => new Delivery(pending.MemberId, pending.EventId, pending.Sequence)));
-        for (bool isTold = false; (await executor.SubmitAsync(command).ConfigureAwait(false)).Refusal is { } refusal; isTold = true)
-        {
-            if (!isTold)
+            await SettleRetriesAsync(cut).ConfigureAwait(false);
+            if (!courier.Circuit.IsClosed)
             {
-                Log.DeliveryNotRecorded(log, events.Count, refusal.Code);
+                return courier.Circuit.Remaining <= TimeSpan.Zero ? await ProbeAsync(cut).ConfigureAwait(false) : Round.Closed;
             }
 
-            await Task.Delay(ShortestDelay, stopping).ConfigureAwait(false);
+            await RetryAsync(cut).ConfigureAwait(false);
+            return await CarryAsync(cut).ConfigureAwait(false);
+        }
+        catch (StoreUnavailableException error)
+        {
+            // Not the platform's doing: no longer pauses for it.
+            executor.Outage.Refused(error, requests: 0);
+            return Round.Closed;
+        }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            Log.LoopFailed(log, error, "delivery");
+            return Round.Closed;
+        }
+        finally
+        {
+            leases.Release();
         }
     }
+
+    /// <summary>Delivers a stretch of the queue, in deliveries as large as the data platform takes them.</summary>
+    private async ValueTask<Round> CarryAsync(CancellationToken cut)
+    {
+        long began = Stopwatch.GetTimestamp();
+        bool isThrough = false;
+        try
+        {
+            List<PendingEvent> events = await ReadAsync(Bounds.RelayedEvents).ConfigureAwait(false);
+            int read = events.Count;
+            courier.Figures.Behind(events);
+            while (courier.PassOverHeld(events) && courier.Circuit.IsClosed && Stopwatch.GetElapsedTime(began) < LongestRound)
+            {
+                await courier.DeliverNextAsync(events, cut).ConfigureAwait(false);
+            }
+
+            isThrough = events.Count == 0;
+            if (isThrough && read < Bounds.RelayedEvents && courier.Circuit.IsClosed)
+            {
+                courier.Figures.CaughtUp();
+            }
+
+            return !courier.Circuit.IsClosed ? Round.Closed
+                : read == 0 ? Round.Empty
+                : read < Bounds.RelayedEvents && isThrough ? Round.Short
+                : Round.Full;
+        }
+        finally
+        {
+            // What was read and is left must be found again before anything later of the same members.
+            looksAnew |= !isThrough;
+        }
+    }
+
+    /// <summary>
+    /// Tries one event, to see whether the data platform is back: by turns one that was not tried yet and one that was, so that
+    /// no single event stands for the platform.
+    /// </summary>
+    private async ValueTask<Round> ProbeAsync(CancellationToken cut)
+    {
+        looksAnew = true;
+        probes += 1;
+        List<PendingEvent> events = [];
+        if (probes % 2 == 1 || courier.Held.Names.Count == 0)
+        {
+            events = await ReadAsync(1).ConfigureAwait(false);
+            courier.PassOverHeld(events);
+            looksAnew = true;
+        }
+
+        List<Delivery> held = events.Count == 0 ? courier.Held.TakeNext() : [];
+        try
+        {
+            if (events.Count == 0 && (events = await FindAsync(held).ConfigureAwait(false)).Count == 0)
+            {
+                return Round.Empty;
+            }
+
+            await courier.DeliverNextAsync(events, cut).ConfigureAwait(false);
+            return courier.Circuit.IsClosed ? Round.Full : Round.Closed;
+        }
+        finally
+        {
+            held.ForEach(courier.Held.Return);
+        }
+    }
+
+    /// <summary>
+    /// Tries what is held back and due, one event at a time, beside everything else: one that makes the data platform hang
+    /// keeps waiting only its like.
+    /// </summary>
+    private async ValueTask RetryAsync(CancellationToken cut)
+    {
+        if (retries is null && courier.Held.TakeDue(Bounds.RetriedEvents) is { Count: > 0 } due)
+        {
+            List<PendingEvent> events = await FindAsync(due).ConfigureAwait(false);
+            retries = TryEachAsync(events);
+        }
+
+        async Task<List<Retried>> TryEachAsync(List<PendingEvent> events)
+        {
+            var retried = new List<Retried>();
+            long began = Stopwatch.GetTimestamp();
+            foreach (PendingEvent pending in events)
+            {
+                bool isLate = Stopwatch.GetElapsedTime(began) > LongestRound;
+                retried.Add(new Retried(pending, isLate ? null : await courier.HandOverAsync([pending], cut).ConfigureAwait(false)));
+            }
+
+            Wake();
+            return retried;
+        }
+    }
+
+    private async ValueTask SettleRetriesAsync(CancellationToken cut)
+    {
+        if (retries is { IsCompleted: true } done)
+        {
+            retries = null;
+            List<Retried> tried = await done.ConfigureAwait(false);
+            try
+            {
+                foreach (Retried one in tried)
+                {
+                    await courier.SettleAsync(one, cut).ConfigureAwait(false);
+                }
+            }
+            finally
+            {
+                tried.ForEach(one => courier.Held.Return(one.Event.Key));
+            }
+        }
+    }
+
+    private async ValueTask<List<PendingEvent>> ReadAsync(int limit)
+    {
+        // Now and then it looks for what was made pending again; what is held back makes that the dearer, and the rarer.
+        TimeSpan rest = TimeSpan.FromTicks(Math.Max(Poll.Ticks, readTime.Ticks * 20));
+        bool anew = looksAnew | courier.TakeReleased() | clock.GetElapsedTime(lookedAnewAt) > rest;
+        looksAnew = anew;
+        long began = clock.GetTimestamp();
+        List<PendingEvent> events = await store.PendingEventsAsync(leases.Partitions, courier.Held.Names, anew, limit).ConfigureAwait(false);
+        looksAnew = false;
+        readTime = clock.GetElapsedTime(began);
+        lookedAnewAt = anew ? began : lookedAnewAt;
+        return events;
+    }
+
+    /// <summary>Events that are held back, as they stand in the queue. Those that no longer do, or for another process by now, hold nobody back.</summary>
+    private async ValueTask<List<PendingEvent>> FindAsync(List<Delivery> held)
+    {
+        List<PendingEvent> events = [];
+        bool found = false;
+        try
+        {
+            events = await store.PendingEventsAsync(leases.Partitions, held).ConfigureAwait(false);
+            found = true;
+            return events;
+        }
+        finally
+        {
+            foreach (Delivery one in held)
+            {
+                if (found && !events.Exists(pending => pending.Key == one))
+                {
+                    courier.Release(one);
+                }
+                else if (!found)
+                {
+                    courier.Held.Return(one);
+                }
+            }
+        }
+    }
+
+    /// <summary>Waits for what follows a round.</summary>
+    private async ValueTask PauseAsync(Round round, CancellationToken stopping)
+    {
+        // Reading takes a fifth of the time at most, even when it is slow.
+        TimeSpan rest = TimeSpan.FromTicks(Math.Max(Gather.Ticks, readTime.Ticks * 4));
+        switch (round)
+        {
+            case Round.Full:
+                return;
+            case Round.Short:
+                await Task.Delay(rest, stopping).ConfigureAwait(false);
+                return;
+            case Round.Closed:
+                await Task.Delay(courier.Circuit.IsClosed ? Poll : Clamp(courier.Circuit.Remaining, Gather), stopping).ConfigureAwait(false);
+                return;
+            case Round.Empty:
+                // A commit of another process is not heard here, only found.
+                TimeSpan poll = leases.Processes > 1 ? PollBesideOthers : Poll;
+                TimeSpan due = Clamp(courier.Held.UntilDue(), rest);
+                await wake.WaitAsync(due < poll ? due : poll > rest ? poll : rest, stopping).ConfigureAwait(false);
+                return;
+        }
+    }
+
+    private static TimeSpan Clamp(TimeSpan time, TimeSpan least) => time < least ? least : time > Poll ? Poll : time;
 
     private void Wake()
     {

@@ -74,10 +74,17 @@ internal interface IStore : IAsyncDisposable
     ValueTask<List<(string MemberId, Guid OrderId)>> ExpiredOrdersAsync(DateTimeOffset now, int limit);
 
     /// <summary>
-    /// Events of these partitions that are to be delivered, each member's in their order. When there are more than the
-    /// limit, calls go round, so that no member keeps the others waiting. One caller at a time.
+    /// Events of these partitions that are to be delivered, each member's in their order. Calls go on where the last one
+    /// ended, so that nothing is gone through twice and no member keeps the others waiting. One caller at a time.
     /// </summary>
-    ValueTask<List<PendingEvent>> PendingEventsAsync(IReadOnlyList<short> partitions, int limit);
+    /// <param name="partitions">The partitions.</param>
+    /// <param name="held">Members whose events are passed over.</param>
+    /// <param name="anew">Whether to look also for what calls passed over, or made pending again since.</param>
+    /// <param name="limit">How many at most; fewer came when there are no more.</param>
+    ValueTask<List<PendingEvent>> PendingEventsAsync(IReadOnlyList<short> partitions, IReadOnlySet<string> held, bool anew, int limit);
+
+    /// <summary>Those of some events that are in these partitions and still to be delivered.</summary>
+    ValueTask<List<PendingEvent>> PendingEventsAsync(IReadOnlyList<short> partitions, IReadOnlyList<Delivery> events);
 
     /// <summary>
     /// Renews the leases of a process, and takes free partitions up to its share among the processes that live.
@@ -110,7 +117,19 @@ internal interface IStore : IAsyncDisposable
 internal sealed record LeasedShare(IReadOnlyList<short> Partitions, int Processes, bool IsSettled);
 
 /// <summary>An event to be delivered.</summary>
-internal sealed record PendingEvent(string MemberId, Guid EventId, long Sequence, byte[] Body);
+/// <param name="MemberId">Whose.</param>
+/// <param name="EventId">Its id.</param>
+/// <param name="Sequence">Its place among the member's events.</param>
+/// <param name="Type">What happened.</param>
+/// <param name="Body">A CloudEvent in JSON, as it was stored.</param>
+/// <param name="CreatedAt">When it was committed.</param>
+/// <param name="FailedAt">When its delivery first failed by itself; null when it did not.</param>
+internal sealed record PendingEvent(
+    string MemberId, Guid EventId, long Sequence, OrderEventType Type, byte[] Body, DateTimeOffset CreatedAt, DateTimeOffset? FailedAt)
+{
+    /// <summary>What is recorded once it is delivered.</summary>
+    public Delivery Key => new(MemberId, EventId, Sequence);
+}
 
 /// <summary>The database went away or cannot write.</summary>
 internal sealed class StoreUnavailableException(RequestOutcome outcome, Exception? cause)

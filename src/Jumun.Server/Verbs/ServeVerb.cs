@@ -30,13 +30,14 @@ internal static class ServeVerb
             ? "<a token of your issuer>"
             : TokenVerb.Issue(settings.Auth, "alice", isAdministrator: false, hours: 24, TimeProvider.System);
         const string bearer = "-H \"Authorization: Bearer $TOKEN\"";
+        string last = settings.DataPlatform.Sink == SinkKind.File ? $"\n  tail -n 1 {settings.DataPlatform.Path}" : "";
         const string json = "-H \"Content-Type: application/json\"";
         Console.WriteLine($$"""
 
             Jumun serves {{settings.Store.Name}} ({{settings.Store.Software}}){{(seeded ? ", with a demo catalogue" : "")}}
               address  {{address}}
               try it   {{address}}/docs   (Authorize with the token below)
-              events   {{settings.EventsPath}}
+              events   {{settings.DataPlatform.Name}}
 
             Paste these into another terminal, one after the other: charge, take a coupon, order with it, pay.
 
@@ -47,8 +48,7 @@ internal static class ServeVerb
               ORDER=$(curl -s {{address}}/order/alice {{bearer}} {{json}} -d '{"items":[{"productId":1,"quantity":2}],"couponId":1}'); echo "$ORDER"
               PAYMENT=$(echo "$ORDER" | sed 's/.*"paymentId":"\([^"]*\)".*/\1/')
               curl -s -X POST {{address}}/payment/$PAYMENT {{bearer}}; echo
-              curl -s {{address}}/products/top; echo
-              tail -n 1 {{settings.EventsPath}}
+              curl -s {{address}}/products/top; echo{{last}}
 
             Press Ctrl+C to stop.
 

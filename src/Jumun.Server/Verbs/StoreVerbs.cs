@@ -85,7 +85,7 @@ internal static class StoreVerbs
             : settings.Auth.SigningKey is not null ? "checked with the signing key"
             : settings.IsDevelopment ? "checked with a random key of this machine (development)"
             : "cannot be checked: set Jumun__Auth__SigningKey or Jumun__Auth__Authority");
-        report.Fact("events", settings.EventsPath);
+        report.Fact("events", settings.DataPlatform.Name);
         return report.IsFine ? 0 : 1;
     }
 

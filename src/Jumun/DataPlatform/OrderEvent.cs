@@ -42,7 +42,7 @@ public enum OutboxState
 }
 
 /// <summary>An event of the outbox, as far as commands need it.</summary>
-public sealed class OutboxRow(Guid eventId, OutboxState state) : Row
+public sealed class OutboxRow(Guid eventId, OutboxState state, DateTimeOffset? failedAt) : Row
 {
     /// <summary>Its id.</summary>
     public Guid EventId { get; } = eventId;
@@ -50,9 +50,26 @@ public sealed class OutboxRow(Guid eventId, OutboxState state) : Row
     /// <summary>Where it is on its way.</summary>
     public OutboxState Delivery { get; private set; } = state;
 
+    /// <summary>When its delivery first failed; null while it is not pending, or did not fail since it became so.</summary>
+    public DateTimeOffset? FailedAt { get; private set; } = failedAt;
+
     internal void Resend()
     {
         Delivery = OutboxState.Pending;
+        FailedAt = null;
+        Change();
+    }
+
+    internal void Fail(DateTimeOffset now)
+    {
+        FailedAt = now;
+        Change();
+    }
+
+    internal void GiveUp()
+    {
+        Delivery = OutboxState.Dead;
+        FailedAt = null;
         Change();
     }
 }
@@ -96,6 +113,64 @@ public sealed record RecordDelivery(IReadOnlyList<Delivery> Events) : Command
         rows.Deliveries.AddRange(Events);
 
         return Done.Instance;
+    }
+}
+
+/// <summary>What became of events whose delivery failed.</summary>
+/// <param name="Events">The events, but for those that are not pending.</param>
+public sealed record FailuresRecorded(IReadOnlyList<FailedEvent> Events) : Answer;
+
+/// <summary>An event whose delivery failed.</summary>
+/// <param name="EventId">The event.</param>
+/// <param name="FailedAt">When its delivery failed first.</param>
+/// <param name="IsDead">Whether it has been failing for so long that it is given up.</param>
+public readonly record struct FailedEvent(Guid EventId, DateTimeOffset FailedAt, bool IsDead);
+
+/// <summary>
+/// Records that the delivery of events failed, each by itself: the first time it remembers when that was, and gives up the
+/// events that have been failing for too long. Never refused.
+/// </summary>
+/// <param name="EventIds">The events.</param>
+/// <param name="DeadAfter">How long an event may fail.</param>
+public sealed record RecordFailures(IReadOnlyList<Guid> EventIds, TimeSpan DeadAfter) : Command
+{
+    /// <inheritdoc/>
+    public override void Declare(Keys keys)
+    {
+        foreach (Guid eventId in EventIds)
+        {
+            keys.Event(eventId);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override Decision Decide(WorkingSet rows)
+    {
+        var failed = new List<FailedEvent>(EventIds.Count);
+
+        // Must succeed from here on.
+        foreach (Guid eventId in EventIds)
+        {
+            if (rows.Outbox.Find(eventId) is not { Delivery: OutboxState.Pending } row)
+            {
+                continue;
+            }
+
+            DateTimeOffset failedAt = row.FailedAt ?? rows.Now;
+            bool isDead = row.FailedAt is not null && rows.Now - failedAt >= DeadAfter;
+            if (isDead)
+            {
+                row.GiveUp();
+            }
+            else if (row.FailedAt is null)
+            {
+                row.Fail(rows.Now);
+            }
+
+            failed.Add(new FailedEvent(eventId, failedAt, isDead));
+        }
+
+        return new FailuresRecorded(failed);
     }
 }
 

@@ -26,6 +26,74 @@ public sealed class RecordDeliveryTests
     }
 }
 
+public sealed class RecordFailuresTests
+{
+    private static readonly TimeSpan DeadAfter = TimeSpan.FromDays(3);
+    private static readonly Guid Event = Ids.CompletedEventOf(Scene.OrderId(1));
+    private static readonly Guid Another = Ids.CompletedEventOf(Scene.OrderId(2));
+
+    [Fact]
+    public void The_first_failure_is_remembered_and_later_ones_change_nothing()
+    {
+        Scene scene = new Scene().WithEvent(Event, OutboxState.Pending);
+
+        FailuresRecorded first = scene.Done<FailuresRecorded>(new RecordFailures([Event], DeadAfter));
+        Batch second = scene.At(Scene.Noon.AddDays(1)).Settle(new RecordFailures([Event], DeadAfter));
+
+        Assert.Equal([new FailedEvent(Event, Scene.Noon, IsDead: false)], first.Events);
+        Assert.Equal(first.Events, second.Answer<FailuresRecorded>(0).Events);
+        Assert.False(second.Rows.HasChanges);
+        Assert.Equal((OutboxState.Pending, Scene.Noon), (scene.Outbox[Event], scene.FailedAt[Event]));
+    }
+
+    [Theory]
+    [InlineData(-1, OutboxState.Pending)]
+    [InlineData(0, OutboxState.Dead)]
+    [InlineData(1, OutboxState.Dead)]
+    public void An_event_is_dead_when_it_has_been_failing_for_the_whole_time(int milliseconds, OutboxState state)
+    {
+        Scene scene = new Scene().WithEvent(Event, OutboxState.Pending, Scene.Noon).WithEvent(Another, OutboxState.Pending);
+
+        FailuresRecorded recorded = scene.At(Scene.Noon + DeadAfter + TimeSpan.FromMilliseconds(milliseconds))
+            .Done<FailuresRecorded>(new RecordFailures([Event, Another], DeadAfter));
+
+        Assert.Equal([state == OutboxState.Dead, false], recorded.Events.Select(one => one.IsDead));
+        Assert.Equal((state, OutboxState.Pending), (scene.Outbox[Event], scene.Outbox[Another]));
+    }
+
+    [Fact]
+    public void However_short_the_time_is_one_failure_does_not_kill()
+    {
+        Scene scene = new Scene().WithEvent(Event, OutboxState.Pending);
+
+        Assert.False(scene.Done<FailuresRecorded>(new RecordFailures([Event], TimeSpan.Zero)).Events.Single().IsDead);
+        Assert.True(scene.Done<FailuresRecorded>(new RecordFailures([Event], TimeSpan.Zero)).Events.Single().IsDead);
+    }
+
+    [Theory]
+    [InlineData(OutboxState.Delivered)]
+    [InlineData(OutboxState.Dead)]
+    public void What_is_not_pending_does_not_fail(OutboxState state)
+    {
+        Scene scene = new Scene().WithEvent(Event, state);
+
+        Batch batch = scene.Settle(new RecordFailures([Event, Another], DeadAfter));
+
+        Assert.Empty(batch.Answer<FailuresRecorded>(0).Events);
+        Assert.False(batch.Rows.HasChanges);
+    }
+
+    [Fact]
+    public void An_event_that_is_sent_again_has_all_its_time_anew()
+    {
+        Scene scene = new Scene().WithEvent(Event, OutboxState.Pending, Scene.Noon);
+
+        scene.Done<EventsReplayed>(new ReplayEvents([Event], Next: null));
+
+        Assert.Null(scene.FailedAt[Event]);
+    }
+}
+
 public sealed class ReplayEventsTests
 {
     private static readonly Guid Event = Ids.CompletedEventOf(Scene.OrderId(1));

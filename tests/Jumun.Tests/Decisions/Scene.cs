@@ -39,6 +39,9 @@ internal sealed class Scene
 
     public Dictionary<Guid, OutboxState> Outbox { get; } = [];
 
+    /// <summary>When the delivery of events first failed.</summary>
+    public Dictionary<Guid, DateTimeOffset?> FailedAt { get; } = [];
+
     public Dictionary<(long ProductId, long Hour), SalesDelta> Sales { get; } = [];
 
     public List<NewLedgerEntry> Ledger { get; } = [];
@@ -111,9 +114,10 @@ internal sealed class Scene
         return this;
     }
 
-    public Scene WithEvent(Guid eventId, OutboxState state)
+    public Scene WithEvent(Guid eventId, OutboxState state, DateTimeOffset? failedAt = null)
     {
         Outbox[eventId] = state;
+        FailedAt[eventId] = failedAt;
         return this;
     }
 
@@ -190,7 +194,7 @@ internal sealed class Scene
         {
             if (Outbox.TryGetValue(eventId, out OutboxState state))
             {
-                rows.Outbox.Load(eventId, Loaded(new OutboxRow(eventId, state)));
+                rows.Outbox.Load(eventId, Loaded(new OutboxRow(eventId, state, FailedAt.GetValueOrDefault(eventId))));
             }
         }
 
@@ -284,6 +288,7 @@ internal sealed class Scene
         foreach (OutboxRow row in rows.Outbox.Written)
         {
             Outbox[row.EventId] = row.Delivery;
+            FailedAt[row.EventId] = row.FailedAt;
         }
     }
 

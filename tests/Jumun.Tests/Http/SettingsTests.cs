@@ -37,6 +37,9 @@ public sealed class SettingsTests
     [InlineData("Jumun:Auth:Authority", "https://issuer.example", "Jumun__Auth__Authority")]
     [InlineData("Jumun:Store", "mongo", "Jumun__Store")]
     [InlineData("Jumun:DataPlatform:Sink", "kafka", "Jumun__DataPlatform__Sink")]
+    [InlineData("Jumun:DataPlatform:Sink", "http", "Jumun__DataPlatform__Url")]
+    [InlineData("Jumun:DataPlatform:Sink", "amqp", "Jumun__DataPlatform__Url")]
+    [InlineData("Jumun:DataPlatform:DeadAfter", "never", "Jumun__DataPlatform__DeadAfter")]
     [InlineData("Jumun:Orders:PaymentWindow", "soon", "Jumun__Orders__PaymentWindow")]
     [InlineData("Jumun:Orders:PaymentWindow", "00:00:00", "Jumun__Orders__PaymentWindow")]
     [InlineData("Jumun:Orders:PaymentWindow", "-00:10:00", "Jumun__Orders__PaymentWindow")]
@@ -47,6 +50,58 @@ public sealed class SettingsTests
     {
         SetupException refused = await Assert.ThrowsAsync<SetupException>(() => StartAsync(new() { [name] = value }));
         Assert.Contains(named, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("http", "events", "secret", "Url")]
+    [InlineData("http", "ftp://platform.example/secret", "secret", "Url")]
+    [InlineData("http", "amqp://platform.example", "secret", "Url")]
+    [InlineData("http", "https://jumun:secret@platform.example/events", "secret", "Url")]
+    [InlineData("http", "https://platform.example/events", null, "Secret")]
+    [InlineData("http", "https://platform.example/events", "  ", "Secret")]
+    [InlineData("http", "https://platform.example/events", "whsec_secret!", "Secret")]
+    [InlineData("http", "https://platform.example/events", "good whsec_", "Secret")]
+    [InlineData("amqp", "https://secret.example/", null, "Url")]
+    [InlineData("amqp", "amqp:secret", null, "Url")]
+    public void A_data_platform_that_cannot_be_reached_so_is_refused_without_showing_a_secret(string sink, string url, string? secret, string named)
+    {
+        SetupException refused = Refused(
+            new()
+            {
+                ["Jumun:DataPlatform:Sink"] = sink,
+                ["Jumun:DataPlatform:Url"] = url,
+                ["Jumun:DataPlatform:Secret"] = secret,
+                ["Jumun:Auth:SigningKey"] = TestShop.SigningKey,
+            },
+            Environments.Production);
+        Assert.Contains($"Jumun__DataPlatform__{named}", refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret!", refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret.example", refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(":secret", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Where_events_go_is_shown_without_secrets()
+    {
+        DataPlatformSettings http = PlatformOf("http", "https://platform.example:8443/events?key=secret", "whsec_c2VjcmV0 secret");
+        Assert.Equal("https://platform.example:8443/events", http.ToString());
+        Assert.Equal(["secret"u8.ToArray(), "secret"u8.ToArray()], http.Secrets);
+        Assert.Equal(TimeSpan.FromDays(3), http.DeadAfter);
+        Assert.Equal("amqps://rabbitmq.example:5671/shop", PlatformOf("amqp", "amqps://jumun:secret@rabbitmq.example:5671/shop", null).ToString());
+    }
+
+    [Fact]
+    public void In_development_deliveries_need_not_be_signed()
+    {
+        Settings settings = Read(
+            new()
+            {
+                ["Jumun:DataPlatform:Sink"] = "http",
+                ["Jumun:DataPlatform:Url"] = "http://localhost:5090/events",
+                ["Jumun:Auth:SigningKey"] = TestShop.SigningKey,
+            },
+            Environments.Development);
+        Assert.Empty(settings.DataPlatform.Secrets);
     }
 
     [Theory]
@@ -122,9 +177,19 @@ public sealed class SettingsTests
         Assert.Equal("jumun", settings.Auth.Audience);
         Assert.Null(settings.RateLimit);
         Assert.Equal(new StoreSettings(StoreKind.Sqlite, Path.GetFullPath("data/jumun.db")), settings.Store);
-        Assert.Equal(Path.GetFullPath("data/events.ndjson"), settings.EventsPath);
+        Assert.Equal(Path.GetFullPath("data/events.ndjson"), settings.DataPlatform.Path);
         Assert.Equal("http://localhost:5080", Settings.DefaultUrl);
     }
+
+    private static DataPlatformSettings PlatformOf(string sink, string url, string? secret) => Read(
+        new()
+        {
+            ["Jumun:DataPlatform:Sink"] = sink,
+            ["Jumun:DataPlatform:Url"] = url,
+            ["Jumun:DataPlatform:Secret"] = secret,
+            ["Jumun:Auth:SigningKey"] = TestShop.SigningKey,
+        },
+        Environments.Production).DataPlatform;
 
     private static async Task StartAsync(Dictionary<string, string?> settings)
     {

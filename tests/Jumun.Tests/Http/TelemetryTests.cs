@@ -39,6 +39,7 @@ public sealed class TelemetryTests
         await TestShop.UntilAsync(
             () => Task.FromResult(
                 received.GetValueOrDefault("/v1/metrics")?.Contains("jumun.commands", StringComparison.Ordinal) == true
+                && received.GetValueOrDefault("/v1/metrics")?.Contains("jumun.platform.state", StringComparison.Ordinal) == true
                 && received.GetValueOrDefault("/v1/traces")?.Contains("/health/ready", StringComparison.Ordinal) == true),
             seconds: 30);
     }

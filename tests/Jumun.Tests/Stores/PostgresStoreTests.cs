@@ -25,6 +25,7 @@ public sealed class PostgresStoreTests : StoreContract
         ["cart_lines"] = "member_id",
         ["outbox"] = "member_id",
         ["outbox_queue"] = "member_id",
+        ["outbox_dead"] = "member_id",
         ["idempotency_keys"] = "subject",
         ["processes"] = "process_id",
         ["leases"] = "partition",
@@ -68,7 +69,7 @@ public sealed class PostgresStoreTests : StoreContract
             var error = await Assert.ThrowsAsync<SetupException>(() => PostgresStore.OpenAsync(fresh, null));
             Assert.Contains("Run 'migrate'", error.Message, StringComparison.Ordinal);
             IReadOnlyList<string>[] steps = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => PostgresStore.MigrateAsync(fresh)));
-            Assert.Equal(["0001-shop.sql"], steps.SelectMany(names => names));
+            Assert.Equal(["0001-shop.sql", "0002-dead-events.sql"], steps.SelectMany(names => names));
         }
         finally
         {
@@ -284,8 +285,10 @@ public sealed class PostgresStoreTests : StoreContract
         await DoAsync<Done>(new PutCartLine("m", product, 1));
         await DoAsync<Done>(new RemoveCartLine("m", product));
         await DoAsync<Done>(new RemoveCartLine("m", null));
-        PendingEvent pending = (await Store.PendingEventsAsync(AllPartitions, 1)).FirstOrDefault() ?? new PendingEvent("m", Guid.Empty, 0, []);
+        PendingEvent pending = (await PendingAsync(1)).FirstOrDefault() ?? new PendingEvent("m", Guid.Empty, 0, default, [], default, null);
         await DoAsync<Done>(new Jumun.DataPlatform.RecordDelivery([new(pending.MemberId, pending.EventId, pending.Sequence)]));
+        await DoAsync<Jumun.DataPlatform.FailuresRecorded>(new Jumun.DataPlatform.RecordFailures([pending.EventId], TimeSpan.Zero));
+        await Store.PendingEventsAsync(AllPartitions, [pending.Key]);
         await DoAsync<Jumun.DataPlatform.EventsReplayed>(new Jumun.DataPlatform.ReplayEvents([pending.EventId], Next: null));
     }
 

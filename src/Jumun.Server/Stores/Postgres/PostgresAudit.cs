@@ -118,6 +118,10 @@ internal static class PostgresAudit
             FROM outbox_queue q LEFT JOIN outbox e ON e.member_id = q.member_id AND e.event_id = q.event_id
             WHERE e.event_id IS NULL OR e.sequence <> q.sequence
             UNION ALL
+            SELECT 'event ' || d.event_id || ': given up, and not there'
+            FROM outbox_dead d LEFT JOIN outbox e ON e.member_id = d.member_id AND e.event_id = d.event_id
+            WHERE e.event_id IS NULL OR e.sequence <> d.sequence
+            UNION ALL
             SELECT 'member ' || coalesce(w.member_id, e.member_id) || ': ' || coalesce(w.events, 0) || ' events counted, '
               || coalesce(e.events, 0) || ' there, last is ' || coalesce(e.last, 0)
             FROM wallets w

@@ -69,11 +69,13 @@ internal sealed class PostgresLoad : IDisposable
 
     // An event is asked for without its member, which its order knows.
     private readonly PostgresStatement events = new("""
-        SELECT e.event_id, e.member_id, e.sequence, e.created_at, coalesce(q.state, 1)
+        SELECT e.event_id, e.member_id, e.sequence, e.created_at, CASE WHEN q.sequence IS NOT NULL THEN 0 WHEN d.sequence IS NOT NULL THEN 2 ELSE 1 END,
+          q.failed_at
         FROM unnest($1, $2) AS k(event_id, order_id)
         CROSS JOIN LATERAL (SELECT member_id FROM orders WHERE order_id = k.order_id OFFSET 0) o
         CROSS JOIN LATERAL (SELECT * FROM outbox WHERE member_id = o.member_id AND event_id = k.event_id OFFSET 0) e
-        LEFT JOIN LATERAL (SELECT state FROM outbox_queue WHERE member_id = e.member_id AND sequence = e.sequence OFFSET 0) q ON true
+        LEFT JOIN LATERAL (SELECT sequence, failed_at FROM outbox_queue WHERE member_id = e.member_id AND sequence = e.sequence OFFSET 0) q ON true
+        LEFT JOIN LATERAL (SELECT sequence FROM outbox_dead WHERE member_id = e.member_id AND sequence = e.sequence OFFSET 0) d ON true
         """);
 
     private readonly PostgresStatement[] statements;
@@ -306,8 +308,8 @@ internal sealed class PostgresLoad : IDisposable
         while (events.Rows > 0 && await NextAsync(reader).ConfigureAwait(false))
         {
             Guid eventId = reader.GetGuid(0);
-            Events[eventId] = new QueuedEvent(reader.GetString(1), eventId, reader.GetInt64(2), reader.GetInt64(3), State: 0);
-            rows.Outbox.Load(eventId, new OutboxRow(eventId, (OutboxState)reader.GetInt32(4)));
+            Events[eventId] = new QueuedEvent(reader.GetString(1), eventId, reader.GetInt64(2), reader.GetInt64(3));
+            rows.Outbox.Load(eventId, new OutboxRow(eventId, (OutboxState)reader.GetInt32(4), reader.TimeOrNull(5)));
         }
 
         rows.NextProductId = rows.NextProductId is null ? null : await NumberAsync(reader).ConfigureAwait(false);
@@ -360,4 +362,4 @@ internal sealed class PostgresLoad : IDisposable
 }
 
 /// <summary>An event that is to be delivered, as the queue holds it.</summary>
-internal readonly record struct QueuedEvent(string MemberId, Guid EventId, long Sequence, long CreatedAt, short State);
+internal readonly record struct QueuedEvent(string MemberId, Guid EventId, long Sequence, long CreatedAt);

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text.Json;
 using Jumun.Coupons;
+using Jumun.DataPlatform;
 using Jumun.Orders;
 using Jumun.Points;
 using Jumun.Products;
@@ -23,6 +24,17 @@ internal static class PostgresRows
         "member_id, order_id, status, lines, subtotal, discount, coupon_id, created_at, pay_before, paid_at, ended_at";
 
     public const string LedgerColumns = "entry, kind, amount, balance, order_id, created_at";
+
+    /// <summary>Events with what is known of their delivery.</summary>
+    public const string EventsWithState = """
+        outbox o LEFT JOIN outbox_queue q ON q.member_id = o.member_id AND q.sequence = o.sequence
+        LEFT JOIN outbox_dead d ON d.member_id = o.member_id AND d.sequence = o.sequence
+        """;
+
+    /// <summary>The <see cref="OutboxState"/> of such an event.</summary>
+    public const string EventState = "CASE WHEN q.member_id IS NOT NULL THEN 0 WHEN d.member_id IS NOT NULL THEN 2 ELSE 1 END";
+
+    public const string PendingEventColumns = "q.member_id, q.event_id, q.sequence, o.type, o.body, q.created_at, q.failed_at";
 
     public static Product ProductRow(NpgsqlDataReader row) =>
         new(row.GetInt64(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3), row.GetBoolean(4));
@@ -59,6 +71,10 @@ internal static class PostgresRows
 
     public static LedgerEntry LedgerEntry(NpgsqlDataReader row) => new(
         row.GetInt64(0), (LedgerKind)row.GetInt16(1), row.GetInt64(2), row.GetInt64(3), row.GuidOrNull(4), row.Time(5));
+
+    public static PendingEvent PendingEvent(NpgsqlDataReader row) => new(
+        row.GetString(0), row.GetGuid(1), row.GetInt64(2), (OrderEventType)row.GetInt16(3), row.GetFieldValue<byte[]>(4), row.Time(5),
+        row.TimeOrNull(6));
 
     public static OrderLine[] Lines(NpgsqlDataReader row, int column) =>
         JsonSerializer.Deserialize(row.GetFieldValue<byte[]>(column), OrderLinesJson.Default.OrderLineArray)

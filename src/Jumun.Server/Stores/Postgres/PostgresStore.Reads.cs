@@ -108,30 +108,6 @@ internal sealed partial class PostgresStore
             .With(now.ToUnixTimeMilliseconds()).With(limit),
         static row => (row.GetString(0), row.GetGuid(1)));
 
-    public async ValueTask<List<PendingEvent>> PendingEventsAsync(IReadOnlyList<short> partitions, int limit)
-    {
-        string from = relayedTo;
-        List<PendingEvent> events = await QueuedAsync(partitions, "member_id > $3", from, limit).ConfigureAwait(false);
-        if (events.Count < limit && from.Length > 0)
-        {
-            events.AddRange(await QueuedAsync(partitions, "member_id <= $3", from, limit - events.Count).ConfigureAwait(false));
-        }
-
-        // The last member may have more than came: the next round begins with it, and anew at its first.
-        relayedTo = events.Count < limit ? "" : events.FindLast(pending => pending.MemberId != events[^1].MemberId)?.MemberId ?? from;
-        return events;
-    }
-
-    private ValueTask<List<PendingEvent>> QueuedAsync(IReadOnlyList<short> partitions, string where, string memberId, int limit) => AllAsync(
-        new Query($"""
-            SELECT q.member_id, q.event_id, q.sequence, o.body
-            FROM (SELECT member_id, event_id, sequence FROM outbox_queue
-                  WHERE state = 0 AND partition = ANY($1) AND {where} ORDER BY member_id, sequence LIMIT $2) q
-            CROSS JOIN LATERAL (SELECT body FROM outbox WHERE member_id = q.member_id AND event_id = q.event_id OFFSET 0) o
-            ORDER BY q.member_id, q.sequence
-            """).With(partitions.ToArray()).With(limit).With(memberId),
-        static row => new PendingEvent(row.GetString(0), row.GetGuid(1), row.GetInt64(2), row.GetFieldValue<byte[]>(3)));
-
     public ValueTask<List<((long First, long Second) Place, OutboxEventView Event)>> EventsAsync(
         OutboxState? state, (long First, long Second)? after, int limit) => AllAsync(
         EventsQuery(state).With(after?.First ?? long.MaxValue).With(LastBytes(after?.Second ?? -1)).With(limit),
@@ -172,17 +148,15 @@ internal sealed partial class PostgresStore
 
     private static Query EventsQuery(OutboxState? state)
     {
-        const string Columns = "o.event_id, o.type, o.order_id, o.member_id, o.sequence, coalesce(q.state, 1), o.created_at";
-        const string Join = "ON q.member_id = o.member_id AND q.sequence = o.sequence";
+        const string Columns = $"o.event_id, o.type, o.order_id, o.member_id, o.sequence, {PostgresRows.EventState}, o.created_at";
         const string After = "(o.created_at, substring(uuid_send(o.event_id) FROM 9)) < ($1, $2) AND o.created_at <= $1";
-        const string All = $"SELECT {Columns} FROM outbox o LEFT JOIN outbox_queue q {Join} WHERE {After}";
-        const string Queued = $"SELECT {Columns} FROM outbox_queue q JOIN outbox o {Join} WHERE {After}";
+        const string All = $"SELECT {Columns} FROM {PostgresRows.EventsWithState} WHERE {After}";
         const string Page = "ORDER BY o.created_at DESC, substring(uuid_send(o.event_id) FROM 9) DESC LIMIT $3";
         return new Query(state is not { } one ? $"{All} {Page}" : one switch
         {
-            OutboxState.Pending => $"{Queued} AND q.state = 0 {Page}",
-            OutboxState.Delivered => $"{All} AND q.state IS NULL {Page}",
-            OutboxState.Dead => $"{Queued} AND q.state = 2 {Page}",
+            OutboxState.Pending => $"{All} AND q.member_id IS NOT NULL {Page}",
+            OutboxState.Delivered => $"{All} AND q.member_id IS NULL AND d.member_id IS NULL {Page}",
+            OutboxState.Dead => $"{All} AND d.member_id IS NOT NULL {Page}",
         });
     }
 

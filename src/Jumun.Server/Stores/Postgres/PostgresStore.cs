@@ -15,7 +15,6 @@ internal sealed partial class PostgresStore : IStore
     private readonly short slot;
     private readonly List<PostgresLane> lost = [];
     private PostgresLane? lane;
-    private string relayedTo = "";
     private long sweptAt = Stopwatch.GetTimestamp();
 
     private PostgresStore(PostgresHosts readers, PostgresHosts? lanes, short slot)

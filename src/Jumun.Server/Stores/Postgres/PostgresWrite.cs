@@ -117,7 +117,20 @@ internal sealed class PostgresWrite : IDisposable
 
     private readonly PostgresUpsert requeueEvents = new(
         "INSERT INTO outbox_queue (member_id, event_id, sequence, created_at, partition, state)", 6,
-        "ON CONFLICT (member_id, sequence) DO UPDATE SET state = excluded.state");
+        "ON CONFLICT (member_id, sequence) DO UPDATE SET state = excluded.state, failed_at = NULL");
+
+    private readonly PostgresStatement failEvents = new("""
+        UPDATE outbox_queue t SET failed_at = v.failed_at FROM unnest($1, $2, $3) AS v(member_id, sequence, failed_at)
+        WHERE t.member_id = v.member_id AND t.sequence = v.sequence AND t.member_id = ANY($1)
+        """);
+
+    private readonly PostgresStatement deleteDead = new("""
+        DELETE FROM outbox_dead t USING unnest($1, $2) AS v(member_id, sequence)
+        WHERE t.member_id = v.member_id AND t.sequence = v.sequence AND t.member_id = ANY($1)
+        """);
+
+    private readonly PostgresUpsert insertDead = new(
+        "INSERT INTO outbox_dead (member_id, sequence, event_id)", 3, "ON CONFLICT (member_id, sequence) DO NOTHING");
 
     private readonly PostgresStatement deleteDelivered = new("""
         DELETE FROM outbox_queue t USING unnest($1, $2) AS v(member_id, sequence)
@@ -142,6 +155,7 @@ internal sealed class PostgresWrite : IDisposable
     private readonly Dictionary<(string MemberId, long ProductId), long?> cartEdits = [];
     private readonly List<(long ProductId, long Hour, SalesDelta Delta)> sales = [];
     private readonly List<QueuedEvent> resent = [];
+    private readonly List<QueuedEvent> dead = [];
 
     /// <param name="connection">The lane's.</param>
     /// <param name="slot">Where this process counts its sales.</param>
@@ -157,7 +171,7 @@ internal sealed class PostgresWrite : IDisposable
         [
             insertWallets, insertKeys, insertProducts, updateProducts, insertStockChanges, insertCoupons, updateCoupons, insertIssuedCoupons,
             updateIssuedCoupons, updateWallets, insertLedger, insertOrders, updateOrders, clearCarts, deleteCartLines, insertEvents,
-            queueEvents, deleteDelivered, forgetKeys,
+            queueEvents, deleteDelivered, failEvents, deleteDead, forgetKeys,
         ];
     }
 
@@ -198,6 +212,7 @@ internal sealed class PostgresWrite : IDisposable
 
         putCartLines.Clear();
         requeueEvents.Clear();
+        insertDead.Clear();
         addSales.Clear();
         newWallets.Clear();
         newKeys.Clear();
@@ -205,6 +220,7 @@ internal sealed class PostgresWrite : IDisposable
         cartEdits.Clear();
         sales.Clear();
         resent.Clear();
+        dead.Clear();
     }
 
     private void AddWallets(WorkingSet rows, HashSet<string> withoutWallet)
@@ -405,15 +421,32 @@ internal sealed class PostgresWrite : IDisposable
 
         foreach (OutboxRow row in rows.Outbox.Written)
         {
-            resent.Add(loaded[row.EventId] with { State = (short)row.Delivery });
+            QueuedEvent queued = loaded[row.EventId];
+            if (row.Delivery == OutboxState.Dead)
+            {
+                deleteDelivered.Row().Add(queued.MemberId).Add(queued.Sequence);
+                dead.Add(queued);
+            }
+            else if (row.FailedAt is { } failedAt)
+            {
+                failEvents.Row().Add(queued.MemberId).Add(queued.Sequence).Add(failedAt);
+            }
+            else
+            {
+                deleteDead.Row().Add(queued.MemberId).Add(queued.Sequence);
+                resent.Add(queued);
+            }
         }
 
         insertEvents.AddTo(batch);
         queueEvents.AddTo(batch);
         deleteDelivered.AddTo(batch);
+        deleteDead.AddTo(batch);
         requeueEvents.AddTo(batch, resent, static (values, row) =>
             values.Add(row.MemberId).Add(row.EventId).Add(row.Sequence).Add(row.CreatedAt)
-                .Add(PostgresHash.PartitionOf(row.MemberId)).Add(row.State));
+                .Add(PostgresHash.PartitionOf(row.MemberId)).Add((short)OutboxState.Pending));
+        failEvents.AddTo(batch);
+        insertDead.AddTo(batch, dead, static (values, row) => values.Add(row.MemberId).Add(row.Sequence).Add(row.EventId));
     }
 
     private void AddSales(WorkingSet rows)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Jumun.Coupons;
+using Jumun.DataPlatform;
 using Jumun.Orders;
 using Jumun.Points;
 using Jumun.Products;
@@ -25,6 +26,15 @@ internal static class SqliteRows
         "member_id, order_id, status, lines, subtotal, discount, coupon_id, created_at, pay_before, paid_at, ended_at";
 
     public const string LedgerColumns = "entry, kind, amount, balance, order_id, created_at";
+
+    /// <summary>Events with what is known of their delivery.</summary>
+    public const string EventsWithState =
+        "outbox o LEFT JOIN outbox_queue q ON q.position = o.position LEFT JOIN outbox_dead d ON d.position = o.position";
+
+    /// <summary>The <see cref="OutboxState"/> of such an event.</summary>
+    public const string EventState = "CASE WHEN q.position IS NOT NULL THEN 0 WHEN d.position IS NOT NULL THEN 2 ELSE 1 END";
+
+    public const string PendingEventColumns = "o.member_id, o.event_id, o.sequence, o.type, o.body, o.created_at, q.failed_at, q.position";
 
     public static Product ProductRow(SqliteStatement row) =>
         new(row.Int64(0), row.Text(1), row.Int64(2), row.Int64(3), row.Int64(4) != 0);
@@ -56,6 +66,9 @@ internal static class SqliteRows
 
     public static LedgerEntry LedgerEntry(SqliteStatement row) => new(
         row.Int64(0), (LedgerKind)row.Int64(1), row.Int64(2), row.Int64(3), row.GuidOrNull(4), row.Time(5));
+
+    public static PendingEvent PendingEvent(SqliteStatement row) => new(
+        row.Text(0), row.Guid(1), row.Int64(2), (OrderEventType)row.Int64(3), row.Bytes(4).ToArray(), row.Time(5), row.TimeOrNull(6));
 
     private static OrderLine[] Lines(ReadOnlySpan<byte> json) =>
         JsonSerializer.Deserialize(json, OrderLinesJson.Default.OrderLineArray) ?? throw new InvalidDataException("An order has no lines.");

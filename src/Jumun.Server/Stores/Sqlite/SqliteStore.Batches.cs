@@ -251,12 +251,12 @@ internal sealed partial class SqliteStore
 
         if (rows.Outbox.Count > 0)
         {
-            SqliteStatement row = db["SELECT coalesce(q.state, 1) FROM outbox o LEFT JOIN outbox_queue q USING (position) WHERE o.event_id = ?1"];
+            SqliteStatement row = db[$"SELECT {SqliteRows.EventState}, q.failed_at FROM {SqliteRows.EventsWithState} WHERE o.event_id = ?1"];
             foreach (Guid eventId in rows.Outbox.Keys)
             {
                 if (row.Bind(1, eventId).Step())
                 {
-                    rows.Outbox.Load(eventId, new OutboxRow(eventId, (OutboxState)row.Int64(0)));
+                    rows.Outbox.Load(eventId, new OutboxRow(eventId, (OutboxState)row.Int64(0), row.TimeOrNull(1)));
                     row.Reset();
                 }
             }
@@ -444,8 +444,17 @@ internal sealed partial class SqliteStore
 
         foreach (OutboxRow row in rows.Outbox.Written)
         {
-            db["INSERT OR REPLACE INTO outbox_queue (position, state) SELECT position, ?2 FROM outbox WHERE event_id = ?1"]
-                .Bind(1, row.EventId).Bind(2, (long)row.Delivery).Run();
+            bool isDead = row.Delivery == OutboxState.Dead;
+            db[isDead
+                    ? "INSERT OR REPLACE INTO outbox_dead (position) SELECT position FROM outbox WHERE event_id = ?1"
+                    : "DELETE FROM outbox_dead WHERE position = (SELECT position FROM outbox WHERE event_id = ?1)"]
+                .Bind(1, row.EventId).Run();
+            (isDead
+                    ? db["DELETE FROM outbox_queue WHERE position = (SELECT position FROM outbox WHERE event_id = ?1)"]
+                    : db["""
+                        INSERT OR REPLACE INTO outbox_queue (position, state, failed_at) SELECT position, 0, ?2 FROM outbox WHERE event_id = ?1
+                        """].Bind(2, row.FailedAt))
+                .Bind(1, row.EventId).Run();
         }
     }
 

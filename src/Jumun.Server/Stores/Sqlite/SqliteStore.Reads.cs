@@ -113,13 +113,47 @@ internal sealed partial class SqliteStore
                 .Bind(1, a.now).Bind(2, a.limit),
             static row => (row.Text(0), row.Guid(1))));
 
-    public ValueTask<List<PendingEvent>> PendingEventsAsync(IReadOnlyList<short> partitions, int limit) =>
-        ReadAsync(limit, static (db, limit) => All(
-            db["""
-                SELECT o.member_id, o.event_id, o.sequence, o.body FROM outbox_queue q JOIN outbox o USING (position)
-                WHERE q.state = 0 ORDER BY q.position LIMIT ?1
-                """].Bind(1, limit),
-            static row => new PendingEvent(row.Text(0), row.Guid(1), row.Int64(2), row.Bytes(3).ToArray())));
+    public async ValueTask<List<PendingEvent>> PendingEventsAsync(IReadOnlyList<short> partitions, IReadOnlySet<string> held, bool anew, int limit)
+    {
+        // Positions grow with each commit. Behind the last that was read are only events that were passed over.
+        long from = anew ? 0 : relayedTo;
+        (List<PendingEvent> events, relayedTo) = await ReadAsync((from, held, limit), static (db, a) =>
+        {
+            var events = new List<PendingEvent>();
+            long position = a.from;
+            SqliteStatement row = db[$"""
+                SELECT {SqliteRows.PendingEventColumns} FROM outbox_queue q JOIN outbox o USING (position) WHERE q.position > ?1 ORDER BY q.position
+                """].Bind(1, a.from);
+            while (events.Count < a.limit && row.Step())
+            {
+                position = row.Int64(7);
+                if (!a.held.Contains(row.Text(0)))
+                {
+                    events.Add(SqliteRows.PendingEvent(row));
+                }
+            }
+
+            row.Reset();
+            return (events, position);
+        }).ConfigureAwait(false);
+        return events;
+    }
+
+    public ValueTask<List<PendingEvent>> PendingEventsAsync(IReadOnlyList<short> partitions, IReadOnlyList<Delivery> events) =>
+        ReadAsync(events, static (db, events) =>
+        {
+            var pending = new List<PendingEvent>(events.Count);
+            SqliteStatement row = db[$"SELECT {SqliteRows.PendingEventColumns} FROM outbox o JOIN outbox_queue q USING (position) WHERE o.event_id = ?1"];
+            foreach (Delivery one in events)
+            {
+                if (First(row.Bind(1, one.EventId), SqliteRows.PendingEvent) is { } found)
+                {
+                    pending.Add(found);
+                }
+            }
+
+            return pending;
+        });
 
     public ValueTask<List<((long First, long Second) Place, OutboxEventView Event)>> EventsAsync(
         OutboxState? state, (long First, long Second)? after, int limit) =>
@@ -200,10 +234,11 @@ internal sealed partial class SqliteStore
 
     private static SqliteStatement EventsStatement(SqliteConnection db, OutboxState? state)
     {
-        const string Columns = "o.position, o.event_id, o.type, o.order_id, o.member_id, o.sequence, coalesce(q.state, 1), o.created_at";
-        const string All = $"SELECT {Columns} FROM outbox o LEFT JOIN outbox_queue q USING (position) WHERE o.position < ?1";
-        const string Queued = $"SELECT {Columns} FROM outbox_queue q JOIN outbox o USING (position) WHERE q.position < ?1";
-        const string Page = "ORDER BY position DESC LIMIT ?2";
+        const string Columns = "o.position, o.event_id, o.type, o.order_id, o.member_id, o.sequence";
+        const string All = $"SELECT {Columns}, {SqliteRows.EventState}, o.created_at FROM {SqliteRows.EventsWithState} WHERE o.position < ?1";
+        const string Pending = $"SELECT {Columns}, 0, o.created_at FROM outbox_queue q JOIN outbox o USING (position) WHERE q.position < ?1";
+        const string Dead = $"SELECT {Columns}, 2, o.created_at FROM outbox_dead d JOIN outbox o USING (position) WHERE d.position < ?1";
+        const string Page = "ORDER BY o.position DESC LIMIT ?2";
         if (state is not { } one)
         {
             return db[$"{All} {Page}"];
@@ -211,9 +246,9 @@ internal sealed partial class SqliteStore
 
         return one switch
         {
-            OutboxState.Pending => db[$"{Queued} AND q.state = 0 {Page}"],
-            OutboxState.Delivered => db[$"{All} AND q.state IS NULL {Page}"],
-            OutboxState.Dead => db[$"{Queued} AND q.state = 2 {Page}"],
+            OutboxState.Pending => db[$"{Pending} ORDER BY q.position DESC LIMIT ?2"],
+            OutboxState.Delivered => db[$"{All} AND q.position IS NULL AND d.position IS NULL {Page}"],
+            OutboxState.Dead => db[$"{Dead} ORDER BY d.position DESC LIMIT ?2"],
         };
     }
 

@@ -19,6 +19,7 @@ internal sealed partial class SqliteStore : IStore
     private readonly PointReads pointReads;
     private readonly SemaphoreSlim readersFree = new(Bounds.SqliteReaders);
     private SqliteConnection? writer;
+    private long relayedTo;
 
     private SqliteStore(string path, FileStream processLock)
     {

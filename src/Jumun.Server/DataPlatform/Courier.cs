@@ -1,0 +1,255 @@
+using Jumun.DataPlatform;
+using Jumun.Server.Execution;
+using Jumun.Server.Stores;
+
+namespace Jumun.Server.DataPlatform;
+
+/// <summary>An event that was held back and tried again.</summary>
+/// <param name="Event">The event.</param>
+/// <param name="Outcome">What became of it; null when it was not tried after all.</param>
+internal sealed record Retried(PendingEvent Event, DeliveryOutcome? Outcome);
+
+/// <summary>
+/// Hands events to the sink and settles what became of them: records what was taken, holds back the members of what was not,
+/// gives up what has failed for too long, and opens the circuit when the data platform takes nothing at all.
+/// </summary>
+internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter, TimeProvider clock, ILogger log)
+{
+    private static readonly TimeSpan RecordPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan LogPause = TimeSpan.FromSeconds(Bounds.OutageLogSeconds);
+
+    private long toldAt;
+    private int refusedInRow;
+    private bool released;
+
+    /// <summary>Whether the data platform is there.</summary>
+    public Circuit Circuit { get; } = new(clock);
+
+    /// <summary>Who waits behind an event that was not taken.</summary>
+    public HeldMembers Held { get; } = new(clock, deadAfter);
+
+    /// <summary>How delivery fares.</summary>
+    public DeliveryFigures Figures { get; } = new(clock);
+
+    /// <summary>Whether members were let go since this was asked last: their later events were passed over, and are to be found.</summary>
+    public bool TakeReleased() => Interlocked.Exchange(ref released, false);
+
+    /// <summary>
+    /// Takes out what members that are held back have among these. An event that is known to have failed holds its member back
+    /// from here on. False when nothing is left.
+    /// </summary>
+    public bool PassOverHeld(List<PendingEvent> events)
+    {
+        foreach (PendingEvent pending in events)
+        {
+            if (pending.FailedAt is not null && !Held.IsFull)
+            {
+                Held.Suspect(pending);
+            }
+        }
+
+        Figures.Held = Held.Names.Count;
+        events.RemoveAll(pending => Held.Names.Contains(pending.MemberId));
+        return events.Count > 0;
+    }
+
+    /// <summary>Delivers the first of these, as many as the circuit lets through, and takes out what is settled.</summary>
+    public async ValueTask DeliverNextAsync(List<PendingEvent> events, CancellationToken cut)
+    {
+        List<PendingEvent> next = Next(events);
+        DeliveryOutcome outcome = await HandOverAsync(next, cut).ConfigureAwait(false);
+        List<PendingEvent> taken = outcome.With(Verdict.Taken, next);
+        await RecordAsync(taken, cut).ConfigureAwait(false);
+        if (taken.Count > 0)
+        {
+            refusedInRow = 0;
+            Held.Prove();
+        }
+
+        // What fails alone is treated like what is refused: the next attempt is with another.
+        List<PendingEvent> failed = next.Count == 1 && taken.Count == 0 && !outcome.Has(Verdict.Gone) ? next : outcome.With(Verdict.Refused, next);
+        HashSet<PendingEvent> settled = [.. taken, .. await HoldAsync(failed, outcome, cut).ConfigureAwait(false)];
+        events.RemoveAll(settled.Contains);
+        refusedInRow += failed.Count;
+        Turn(outcome, next.Count, taken.Count);
+    }
+
+    /// <summary>Hands events to the sink. Never throws but when it is cut short. May run beside the rest.</summary>
+    public async Task<DeliveryOutcome> HandOverAsync(IReadOnlyList<PendingEvent> events, CancellationToken cut)
+    {
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(cut);
+        late.CancelAfter(TimeSpan.FromSeconds(Bounds.DeliverySeconds));
+        DeliveryOutcome outcome;
+        try
+        {
+            outcome = await sink.DeliverAsync(events, late.Token).ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            cut.ThrowIfCancellationRequested();
+            string reason = late.IsCancellationRequested ? $"no answer within {Bounds.DeliverySeconds} seconds" : error.Message.TrimEnd('.');
+            outcome = DeliveryOutcome.Of(Verdict.Failed, events.Count, reason);
+        }
+
+        Figures.Tried(outcome);
+        if (!outcome.Has(Verdict.Taken))
+        {
+            // Cut short, it says nothing of the event.
+            cut.ThrowIfCancellationRequested();
+        }
+
+        return outcome;
+    }
+
+    /// <summary>Settles what became of an event that was held back. It says nothing of the data platform as a whole.</summary>
+    public async ValueTask SettleAsync(Retried retried, CancellationToken cut)
+    {
+        if (retried.Outcome is { Verdicts: [Verdict.Taken] })
+        {
+            await RecordAsync([retried.Event], cut).ConfigureAwait(false);
+        }
+        else if (retried.Outcome is { Verdicts: not [Verdict.Gone] })
+        {
+            await HoldAsync([retried.Event], retried.Outcome, cut).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>An event holds its member back no longer.</summary>
+    public void Release(Delivery pending)
+    {
+        Held.Release(pending);
+        released = true;
+        Figures.Held = Held.Names.Count;
+    }
+
+    private List<PendingEvent> Next(List<PendingEvent> events)
+    {
+        int count = 0;
+        int bytes = 0;
+        while (count < events.Count && count < Circuit.Limit && (count == 0 || bytes + events[count].Body.Length < Bounds.DeliveryBytes))
+        {
+            bytes += events[count].Body.Length + 1;
+            count += 1;
+        }
+
+        return events[..count];
+    }
+
+    /// <summary>Records what was taken. Until that is done nothing else is: a new round would send the same again.</summary>
+    private async ValueTask RecordAsync(List<PendingEvent> taken, CancellationToken cut)
+    {
+        if (taken.Count == 0)
+        {
+            return;
+        }
+
+        await SubmitAsync(new RecordDelivery(taken.ConvertAll(pending => pending.Key)), taken.Count, cut).ConfigureAwait(false);
+        Figures.Delivered(taken);
+        foreach (PendingEvent pending in taken)
+        {
+            if (Held.Names.Contains(pending.MemberId))
+            {
+                Release(pending.Key);
+            }
+        }
+    }
+
+    /// <summary>Holds back the members of events that were not taken. Tells which of these need no more attempts, dead ones most of all.</summary>
+    private async ValueTask<List<PendingEvent>> HoldAsync(List<PendingEvent> failed, DeliveryOutcome outcome, CancellationToken cut)
+    {
+        var settled = new List<PendingEvent>();
+        if (failed.Count == 0)
+        {
+            return settled;
+        }
+
+        var command = new RecordFailures(failed.ConvertAll(pending => pending.EventId), deadAfter);
+        var recorded = (FailuresRecorded)await SubmitAsync(command, failed.Count, cut).ConfigureAwait(false);
+        Dictionary<Guid, FailedEvent> pendingStill = recorded.Events.ToDictionary(one => one.EventId);
+        foreach (PendingEvent pending in failed)
+        {
+            if (pendingStill.TryGetValue(pending.EventId, out FailedEvent one) && !one.IsDead)
+            {
+                if (pending.FailedAt is null && Circuit.IsClosed && outcome.Has(Verdict.Refused))
+                {
+                    Log.EventRefused(log, pending.EventId, outcome.Reason, one.FailedAt + deadAfter);
+                }
+
+                if (!Held.IsFull)
+                {
+                    Held.Hold(pending, one.FailedAt);
+                }
+
+                continue;
+            }
+
+            Release(pending.Key);
+            settled.Add(pending);
+            if (one.IsDead)
+            {
+                Figures.Died();
+                Log.EventDead(log, pending.EventId, deadAfter, outcome.Reason);
+            }
+        }
+
+        Figures.Held = Held.Names.Count;
+        return settled;
+    }
+
+    /// <summary>Opens and closes the circuit.</summary>
+    private void Turn(DeliveryOutcome outcome, int tried, int taken)
+    {
+        bool wasClosed = Circuit.IsClosed;
+        if (outcome.Has(Verdict.Gone))
+        {
+            TimeSpan wait = Circuit.Pause();
+            Log.DeliveryPaused(log, outcome.Reason, wait);
+        }
+        else if (outcome.Has(Verdict.Failed) || (taken == 0 && (!wasClosed || refusedInRow >= Bounds.RefusedInRow || Held.IsFull)))
+        {
+            TimeSpan wait = Circuit.Open(outcome.RetryAfter);
+            if (wasClosed || clock.GetElapsedTime(toldAt) >= LogPause)
+            {
+                toldAt = clock.GetTimestamp();
+                Log.DeliveryFailed(log, outcome.Reason, wait);
+            }
+        }
+        else if (taken > 0)
+        {
+            if (!wasClosed)
+            {
+                Log.DeliveryResumed(log, Circuit.Duration);
+            }
+
+            Circuit.Take();
+        }
+        else if (outcome.Has(Verdict.OneRefused))
+        {
+            Circuit.Halve(tried);
+        }
+
+        Figures.Circuit = Circuit.State;
+    }
+
+    /// <summary>Has a command of ours carried out, however long that takes.</summary>
+    private async ValueTask<Answer> SubmitAsync(Command command, int events, CancellationToken cut)
+    {
+        bool isTold = false;
+        while (true)
+        {
+            Settlement settlement = await executor.SubmitAsync(command).ConfigureAwait(false);
+            if (settlement.Answer is { } answer)
+            {
+                return answer;
+            }
+
+            if (!isTold)
+            {
+                Log.DeliveryNotRecorded(log, events, settlement.Refusal!.Code);
+                isTold = true;
+            }
+
+            await Task.Delay(RecordPause, cut).ConfigureAwait(false);
+        }
+    }
+}

@@ -1,0 +1,450 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Jumun.Server.DataPlatform;
+using Jumun.Tests.Http;
+
+namespace Jumun.Tests.Sinks;
+
+/// <summary>Delivery over HTTP to a receiver that behaves, and to one that misbehaves in every way it can.</summary>
+public sealed class HttpSinkTests : SinkTest
+{
+    private const string Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    private Receiver Receiver { get; set; } = null!;
+
+    private protected override async Task<Dictionary<string, string?>> PrepareAsync()
+    {
+        Receiver = await Receiver.StartAsync();
+        return new()
+        {
+            ["Jumun:DataPlatform:Sink"] = "http",
+            ["Jumun:DataPlatform:Url"] = Receiver.Url,
+            ["Jumun:DataPlatform:Secret"] = Secret,
+        };
+    }
+
+    private protected override ValueTask EndAsync() => Receiver.DisposeAsync();
+
+    [Fact]
+    public async Task What_was_stored_is_posted_as_it_is_and_signed()
+    {
+        await BuyAsync(Members(20), times: 2);
+        await Receiver.TookAsync(40);
+        Receiver.HasAll(Orders);
+        Assert.All(Receiver.Requests, posted =>
+        {
+            Assert.Equal("application/cloudevents-batch+json", posted.Headers["content-type"]);
+            Assert.StartsWith("Jumun/", posted.Headers["user-agent"], StringComparison.Ordinal);
+            long stamped = long.Parse(posted.Headers["webhook-timestamp"], CultureInfo.InvariantCulture);
+            Assert.InRange(stamped, posted.At.ToUnixTimeSeconds() - 5, posted.At.ToUnixTimeSeconds() + 1);
+            Assert.DoesNotContain('.', posted.Headers["webhook-id"]);
+            Assert.Equal(Expected(posted, Convert.FromBase64String(Secret[6..])), posted.Headers["webhook-signature"]);
+        });
+
+        // The bytes of the outbox, with nothing between them but commas.
+        string stored = $"[{string.Join(',', Receiver.Requests[0].Events.Select(one => one.Text))}]";
+        Assert.Equal(Encoding.UTF8.GetString(Receiver.Requests[0].Body), stored);
+        await CountsAsync("pending", 0);
+        Assert.Equal(40, Shop.Figures.DeliveredEvents);
+        Assert.Equal(TimeSpan.Zero, Shop.Figures.Lag);
+    }
+
+    [Fact]
+    public async Task While_a_secret_is_replaced_both_sign()
+    {
+        await RestartAsync(("Jumun:DataPlatform:Secret", $" plain-words-열쇠  {Secret} "));
+        await BuyAsync("m");
+        await Receiver.TookAsync(1);
+        Posted posted = Receiver.Requests[0];
+        Assert.Equal(
+            [Expected(posted, Encoding.UTF8.GetBytes("plain-words-열쇠")), Expected(posted, Convert.FromBase64String(Secret[6..]))],
+            posted.Headers["webhook-signature"].Split(' '));
+    }
+
+    [Fact]
+    public void The_signature_is_that_of_the_published_example()
+    {
+        var signature = new WebhookSignature(WebhookSignature.ReadSecrets(Secret));
+        Assert.Equal(
+            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+            signature.Of("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, """{"test": 2432232314}"""u8));
+    }
+
+    [Theory]
+    [InlineData(500)]
+    [InlineData(503)]
+    [InlineData(429)]
+    [InlineData(408)]
+    [InlineData(302)]
+    [InlineData(401)]
+    public async Task While_the_receiver_takes_nothing_it_is_asked_with_one_event_at_a_time_and_then_gets_everything(int status)
+    {
+        Receiver.Answers = (_, http) =>
+        {
+            http.Response.Headers.Location = Receiver.Url;
+            return Task.FromResult<int?>(status);
+        };
+        await BuyAsync(Members(50), times: 2);
+        await StateAsync(CircuitState.Open);
+        int before = Receiver.Requests.Count;
+        await TestShop.UntilAsync(() => Task.FromResult(Receiver.Requests.Count >= before + 3));
+        Assert.All(Receiver.Requests.Skip(before + 1), posted => Assert.Single(posted.Events));
+        Assert.InRange(Receiver.Requests.Count, 1, 60);
+        Assert.True(Shop.Figures.Lag > TimeSpan.Zero);
+
+        Receiver.Answers = Receiver.Ok;
+        await Receiver.TookAsync(100);
+        Receiver.HasAll(Orders);
+        Assert.Equal(100, Receiver.Taken.Count);
+        await StateAsync(CircuitState.Closed);
+        await CountsAsync("pending", 0);
+        Assert.Equal((0, TimeSpan.Zero), (Shop.Figures.Held, Shop.Figures.Lag));
+    }
+
+    [Theory]
+    [InlineData(429, "2")]
+    [InlineData(503, "2")]
+    [InlineData(503, "date")]
+    public async Task A_receiver_that_says_when_to_come_back_is_left_alone_until_then(int status, string retryAfter)
+    {
+        DateTimeOffset comeBack = default;
+        Receiver.Answers = (posted, http) =>
+        {
+            if (comeBack != default)
+            {
+                return Receiver.Ok(posted, http);
+            }
+
+            // A date has no fractions of a second.
+            comeBack = DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.AddSeconds(3).ToUnixTimeSeconds());
+            http.Response.Headers.RetryAfter = retryAfter == "date" ? comeBack.ToString("R", CultureInfo.InvariantCulture) : retryAfter;
+            return Task.FromResult<int?>(status);
+        };
+        await BuyAsync("m");
+        await Receiver.TookAsync(1);
+        Assert.True(Receiver.Requests[1].At - Receiver.Requests[0].At >= TimeSpan.FromSeconds(1.8), $"{Receiver.Requests[1].At - Receiver.Requests[0].At}");
+    }
+
+    [Fact]
+    public async Task A_receiver_that_resets_or_drops_what_it_acknowledged_gets_the_same_again_under_the_same_id()
+    {
+        int requests = 0;
+        Receiver.Answers = (posted, http) =>
+        {
+            int number = Interlocked.Increment(ref requests);
+            if (number % 2 == 0)
+            {
+                // It has it, and its word is lost.
+                Receiver.Take(posted);
+            }
+
+            if (number <= 6)
+            {
+                http.Abort();
+                return Task.FromResult<int?>(null);
+            }
+
+            return Receiver.Ok(posted, http);
+        };
+        await BuyAsync(Members(5), times: 3);
+        await CountsAsync("pending", 0);
+        Receiver.HasAll(Orders);
+        Assert.True(Receiver.Taken.Count > 15);
+        Assert.All(
+            Receiver.Requests.GroupBy(posted => string.Join(' ', posted.Events.Select(one => one.Id))),
+            same => Assert.Single(same.Select(posted => posted.Headers["webhook-id"]).Distinct()));
+    }
+
+    [Fact]
+    public async Task A_receiver_that_hangs_is_given_up_after_a_while_and_nobody_who_buys_notices()
+    {
+        using var hang = new CancellationTokenSource();
+        Receiver.Answers = async (posted, http) =>
+        {
+            await Task.Delay(Timeout.Infinite, hang.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return 204;
+        };
+        await BuyAsync("first");
+        await TestShop.UntilAsync(() => Task.FromResult(Receiver.Requests.Count == 1));
+        long began = Stopwatch.GetTimestamp();
+        await BuyAsync(Members(20), times: 5);
+        Assert.InRange(Stopwatch.GetElapsedTime(began).TotalSeconds, 0, 5);
+        Assert.Single(Receiver.Requests);
+        await StateAsync(CircuitState.Open);
+
+        Receiver.Answers = Receiver.Ok;
+        await hang.CancelAsync();
+        await Receiver.TookAsync(101);
+        Receiver.HasAll(Orders);
+    }
+
+    [Fact]
+    public async Task A_receiver_that_is_not_there_gets_everything_when_it_is()
+    {
+        await Receiver.CloseAsync();
+        await BuyAsync(Members(30), times: 2);
+        await StateAsync(CircuitState.Open);
+        await RestartAsync();
+        await BuyAsync(Members(30));
+        await Receiver.ListenAsync();
+        await Receiver.TookAsync(90);
+        Receiver.HasAll(Orders);
+    }
+
+    [Fact]
+    public async Task A_receiver_that_wants_no_more_events_is_asked_rarely_and_nothing_of_it_dies()
+    {
+        await RestartAsync(("Jumun:DataPlatform:DeadAfter", "00:00:00.001"));
+        Receiver.Answers = Receiver.Always(410);
+        await BuyAsync(Members(5), times: 2);
+        await StateAsync(CircuitState.Paused);
+        int asked = Receiver.Requests.Count;
+        Shop.Clock.Advance(TimeSpan.FromMinutes(2));
+        await BuyAsync("another");
+        await Task.Delay(1_500, Cancellation);
+        Assert.Equal(asked, Receiver.Requests.Count);
+
+        // The pause is over, and it says the same; at the next start it does not.
+        Shop.Clock.Advance(TimeSpan.FromMinutes(3));
+        await TestShop.UntilAsync(() => Task.FromResult(Receiver.Requests.Count == asked + 1));
+        Assert.Single(Receiver.Requests[^1].Events);
+        Assert.Equal(CircuitState.Paused, Shop.Figures.Circuit);
+        Assert.Empty(await EventsAsync("dead"));
+        (await Shop.AsNobody().GetAsync("/health/ready")).Is(200);
+        Receiver.Answers = Receiver.Ok;
+        await RestartAsync();
+        await Receiver.TookAsync(11);
+        Receiver.HasAll(Orders);
+        Assert.Empty(await EventsAsync("dead"));
+    }
+
+    [Fact]
+    public async Task A_paused_receiver_that_wants_events_again_gets_them_after_the_pause()
+    {
+        Receiver.Answers = Receiver.Always(410);
+        await BuyAsync(Members(5), times: 2);
+        await StateAsync(CircuitState.Paused);
+        Receiver.Answers = Receiver.Ok;
+        Shop.Clock.Advance(TimeSpan.FromMinutes(5));
+        await Receiver.TookAsync(10);
+        Receiver.HasAll(Orders);
+        await StateAsync(CircuitState.Closed);
+    }
+
+    [Fact]
+    public async Task What_was_refused_before_a_pause_is_tried_again_after_it()
+    {
+        Receiver.Answers = (posted, _) => Task.FromResult<int?>(posted.Has("m1") ? 400 : 204);
+        await BuyAsync("m1");
+        await TestShop.UntilAsync(() => Task.FromResult(Shop.Figures.Held == 1));
+        Receiver.Answers = Receiver.Always(410);
+        await BuyAsync("m2");
+        await StateAsync(CircuitState.Paused);
+        for (int i = 0; i < 4; i++)
+        {
+            int asked = Receiver.Requests.Count;
+            Shop.Clock.Advance(TimeSpan.FromMinutes(6));
+            await TestShop.UntilAsync(() => Task.FromResult(Receiver.Requests.Count > asked));
+        }
+
+        Assert.True(Receiver.Requests.Count(posted => posted.Has("m1")) > 1);
+        Receiver.Answers = Receiver.Ok;
+        Shop.Clock.Advance(TimeSpan.FromMinutes(6));
+        await Receiver.TookAsync(2);
+        await CountsAsync("pending", 0);
+    }
+
+    [Theory]
+    [InlineData(400)]
+    [InlineData(500)]
+    public async Task One_event_that_is_refused_keeps_its_members_later_ones_waiting_and_nobody_elses(int status)
+    {
+        // Whatever has the member's first event in it fails.
+        Receiver.Answers = (posted, _) => Task.FromResult<int?>(posted.Events.Any(one => one is { Member: "m7", Sequence: 1 }) ? status : 204);
+        await BuyAsync(Members(100), times: 2);
+        await Receiver.TookAsync(198);
+        await BuyAsync(Members(100));
+        await Receiver.TookAsync(297);
+        Assert.DoesNotContain(Receiver.Taken, one => one.Member == "m7");
+        await CountsAsync("pending", 3);
+        Assert.Equal(1, Shop.Figures.Held);
+        Assert.Equal(297, Receiver.Taken.Count);
+
+        // Found by halves, and then tried by itself.
+        Assert.InRange(Receiver.Requests.Count(posted => posted.Has("m7")), 1, 40);
+
+        Receiver.Answers = Receiver.Ok;
+        Shop.Clock.Advance(TimeSpan.FromMinutes(8));
+        await Receiver.TookAsync(300);
+        Receiver.HasAll(Orders);
+        await CountsAsync("pending", 0);
+        Assert.Equal(0, Shop.Figures.Held);
+    }
+
+    [Fact]
+    public async Task An_event_that_is_refused_for_too_long_is_dead_then_the_next_ones_go_out_and_it_can_be_sent_again()
+    {
+        Receiver.Answers = (posted, _) => Task.FromResult<int?>(posted.Events.Any(one => one is { Member: "m2", Sequence: 1 }) ? 422 : 204);
+        await BuyAsync(Members(3), times: 2);
+        await Receiver.TookAsync(4);
+        await CountsAsync("pending", 2);
+
+        // It remembers since when, also over a restart.
+        Shop.Clock.Advance(TimeSpan.FromDays(2));
+        await RestartAsync();
+        Shop.Clock.Advance(TimeSpan.FromDays(2));
+        await Task.Delay(1_500, Cancellation);
+        Assert.Empty(await EventsAsync("dead"));
+        Shop.Clock.Advance(TimeSpan.FromDays(2));
+        await CountsAsync("dead", 1);
+        await Receiver.TookAsync(5);
+        (string id, string member) = Assert.Single(await EventsAsync("dead"));
+        Assert.Equal("m2", member);
+        Assert.Equal([2L], Receiver.Taken.Where(one => one.Member == "m2").Select(one => one.Sequence));
+        Assert.Equal((0, 1), (Shop.Figures.Held, Shop.Figures.DeadEvents));
+        await CountsAsync("delivered", 5);
+
+        Receiver.Answers = Receiver.Ok;
+        (await Shop.Administrator().PostAsync("/admin/events/replay", $$"""{"eventIds":["{{id}}"]}""")).Is(200);
+        await Receiver.TookAsync(6);
+        Assert.Contains(Receiver.Taken, one => one.Id == id);
+        await CountsAsync("delivered", 6);
+        Assert.Empty(await EventsAsync("dead"));
+        await Shop.AuditAsync();
+    }
+
+    [Fact]
+    public async Task Of_an_outage_that_lasts_too_long_only_what_was_tried_dies()
+    {
+        await RestartAsync(("Jumun:DataPlatform:DeadAfter", "00:00:01"));
+        Receiver.Answers = Receiver.Always(500);
+        await BuyAsync("m1");
+        await CountsAsync("dead", 1);
+        await StateAsync(CircuitState.Open);
+        await BuyAsync(Members(60), times: 2);
+        Receiver.Answers = Receiver.Ok;
+        await CountsAsync("pending", 0);
+        Assert.InRange((await EventsAsync("dead")).Count, 1, 8);
+        Assert.Equal(121 - (await EventsAsync("dead")).Count, Receiver.Taken.Select(one => one.Id).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task Events_that_are_refused_without_end_open_the_circuit_soon()
+    {
+        Receiver.Answers = Receiver.Always(404);
+        await BuyAsync(Members(100));
+        await StateAsync(CircuitState.Open);
+        Assert.InRange(Receiver.Requests.Count, 8, 60);
+    }
+
+    [Fact]
+    public async Task Many_refused_events_keep_only_their_members_waiting()
+    {
+        var poison = new HashSet<string>(Members(100).Where((_, number) => number % 4 == 0));
+        Receiver.Answers = (posted, _) => Task.FromResult<int?>(posted.Events.Any(one => poison.Contains(one.Member)) ? 400 : 204);
+        await BuyAsync(Members(100), times: 2);
+        await Receiver.TookAsync(150);
+        Assert.DoesNotContain(Receiver.Taken, one => poison.Contains(one.Member));
+        await CountsAsync("pending", 50);
+
+        // Another start knows them by their mark.
+        await RestartAsync();
+        await BuyAsync(Members(100));
+        await Receiver.TookAsync(225);
+        Receiver.Answers = Receiver.Ok;
+        Shop.Clock.Advance(TimeSpan.FromMinutes(8));
+        await Receiver.TookAsync(300);
+        Receiver.HasAll(Orders);
+    }
+
+    [Fact]
+    public async Task One_that_makes_the_receiver_hang_delays_nobody_but_its_like()
+    {
+        Receiver.Answers = async (posted, http) =>
+        {
+            if (posted.Has("m1"))
+            {
+                await Task.Delay(Timeout.Infinite, http.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+
+            return 204;
+        };
+        await BuyAsync("m1");
+        await StateAsync(CircuitState.Open, seconds: 30);
+        await BuyAsync("m2");
+        await Receiver.TookAsync(1);
+
+        // It is tried again, and hangs again, beside what others buy.
+        int tried = Receiver.Requests.Count(posted => posted.Has("m1"));
+        Shop.Clock.Advance(TimeSpan.FromMinutes(8));
+        await TestShop.UntilAsync(() => Task.FromResult(Receiver.Requests.Count(posted => posted.Has("m1")) > tried));
+        long began = Stopwatch.GetTimestamp();
+        await BuyAsync(Members(20).Skip(1));
+        await Receiver.TookAsync(20);
+        Assert.InRange(Stopwatch.GetElapsedTime(began).TotalSeconds, 0, 5);
+        Assert.Equal(CircuitState.Closed, Shop.Figures.Circuit);
+    }
+
+    [Fact]
+    public async Task An_answer_without_end_is_not_read()
+    {
+        var written = new ConcurrentBag<long>();
+        Receiver.Answers = async (posted, http) =>
+        {
+            Receiver.Take(posted);
+            long bytes = 0;
+            byte[] noise = new byte[64 * 1024];
+            try
+            {
+                while (bytes < 1L << 30)
+                {
+                    await http.Response.Body.WriteAsync(noise, http.RequestAborted);
+                    bytes += noise.Length;
+                }
+            }
+            catch (Exception error) when (error is IOException or OperationCanceledException)
+            {
+                // It hung up.
+            }
+
+            written.Add(bytes);
+            return null;
+        };
+        await BuyAsync("m");
+        await CountsAsync("pending", 0);
+        await TestShop.UntilAsync(() => Task.FromResult(!written.IsEmpty));
+        Assert.All(written, bytes => Assert.InRange(bytes, 0, 64L << 20));
+        Assert.Single(Receiver.Taken);
+    }
+
+    [Fact]
+    public async Task A_delivery_is_bounded_in_bytes()
+    {
+        Receiver.Answers = Receiver.Always(503);
+        TestCaller admin = Shop.Administrator();
+        long[] products = await Task.WhenAll(Enumerable.Range(0, 100).Select(i => admin.CreateProductAsync(new string('이', 200), price: 1, stock: 1_000)));
+        string items = string.Join(',', products.Select(id => $$"""{"productId":{{id}},"quantity":1}"""));
+        for (int i = 0; i < 40; i++)
+        {
+            TestCaller member = Shop.Member($"large{i}");
+            await member.ChargeAsync(1_000);
+            TestAnswer order = (await member.PostAsync($"/order/{member.Member}", $$"""{"items":[{{items}}]}""")).Is(201);
+            (await member.PayAsync(order)).Is(200);
+        }
+
+        Receiver.Answers = Receiver.Ok;
+        await Receiver.TookAsync(40, seconds: 40);
+        Assert.All(Receiver.Requests, posted => Assert.InRange(posted.Body.Length, 1, Jumun.Server.Bounds.DeliveryBytes));
+        Assert.True(Receiver.Requests.Sum(posted => posted.Body.Length) > Jumun.Server.Bounds.DeliveryBytes);
+    }
+
+    /// <summary>As a receiver of any language computes it.</summary>
+    private static string Expected(Posted posted, byte[] key)
+    {
+        byte[] signed = [.. Encoding.UTF8.GetBytes($"{posted.Headers["webhook-id"]}.{posted.Headers["webhook-timestamp"]}."), .. posted.Body];
+        return $"v1,{Convert.ToBase64String(HMACSHA256.HashData(key, signed))}";
+    }
+}
