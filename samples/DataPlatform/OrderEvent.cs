@@ -114,13 +114,13 @@ internal sealed record OrderEvent(CloudEvent Cloud, string Line)
         Require(cloud.Time.Year is >= 2000 and < 9000, name, "time is not of this age");
         Require(data.PaidAt.Year is >= 2000 and < 9000, name, "data.paidAt is not of this age");
         Require(data.Items.Count > 0, name, "data.items is empty");
-        decimal sum = 0;
+        Int128 sum = 0;
         foreach (OrderLine? line in data.Items)
         {
             Require(line is not null, name, "data.items has a null");
             Require(line!.ProductId > 0 && line.Quantity > 0 && line.Price >= 0, name, "data.items has a number that is too small");
             Require(IsName(line.Name), name, "data.items has a name that is empty or too long");
-            sum += (decimal)line.Price * line.Quantity;
+            sum += (Int128)line.Price * line.Quantity;
         }
 
         Require(data.Subtotal == sum && sum <= LargestAmount, name, "data.subtotal is not the sum of price × quantity");

@@ -96,7 +96,7 @@ internal static class Page
             {Tile(texts.Orders, Number(totals.Completed), $"{texts.Refunds}: {Number(totals.Refunded)}")}
             {Tile(texts.Discounts, Money(texts, totals.Discounts), "")}
             {Tile(texts.Events, Number(totals.Events), $"{texts.Duplicates}: {Number(totals.Duplicates)}")}
-            {Tile(texts.Lag, totals.Events == 0 ? "–" : $"{Number(totals.LagMilliseconds)} ms", texts.LagNote)}
+            {Tile(texts.Lag, totals.Events == 0 ? "–" : Duration(totals.LagMilliseconds), texts.LagNote)}
             </dl>
             <div class="cards">
             {Card(texts.RevenueByHour, texts.RevenueNote, Columns(
@@ -177,7 +177,8 @@ internal static class Page
             decimal width = Math.Max(2, Width * (decimal)product.Quantity / most);
             string name = product.Name.Length > NameCharacters ? $"{product.Name[..NameCharacters]}…" : product.Name;
             svg.Append($"""<text class="strong" x="0" y="{y + 10}">{Text(name)}</text>""");
-            svg.Append($"""<text class="end" x="{Width}" y="{y + 10}">{Number(product.Quantity)} {Text(texts.Pieces)} · {Text(Money(texts, product.Amount))}</text>""");
+            string sold = $"{Filled(texts.Pieces, Number(product.Quantity))} · {Money(texts, product.Amount)}";
+            svg.Append($"""<text class="end" x="{Width}" y="{y + 10}">{Text(sold)}</text>""");
             svg.Append($"""<rect class="rest" x="0" y="{y + 15}" width="{Width}" height="6" rx="3"/>""");
             svg.Append($"""<rect class="bar" x="0" y="{y + 15}" width="{Exact(width)}" height="6" rx="3"/>""");
         }
@@ -225,6 +226,9 @@ internal static class Page
         >= 1_000 => $"{Exact(value / 1_000)}k",
         _ => Exact(value),
     };
+
+    private static string Duration(long milliseconds) =>
+        milliseconds < 10_000 ? $"{Number(milliseconds)} ms" : $"{Number(milliseconds / 1_000)} s";
 
     private static string Exact(decimal value) => value.ToString("0.##", CultureInfo.InvariantCulture);
 

@@ -44,6 +44,7 @@ internal sealed record Texts
 
     public required string Spent { get; init; }
 
+    /// <summary>Around a number of pieces.</summary>
     public required string Pieces { get; init; }
 
     public required string Nothing { get; init; }
@@ -76,7 +77,7 @@ internal sealed record Texts
         RepeatNote = "{0} of {1} buyers came back",
         Member = "Member",
         Spent = "Spent",
-        Pieces = "pieces",
+        Pieces = "{0} pieces",
         Nothing = "Nothing yet. It appears here a moment after the first payment.",
         AsOf = "As of {0} UTC. All times are UTC; the page renews itself.",
         Money = "₩{0}",
@@ -104,7 +105,7 @@ internal sealed record Texts
         RepeatNote = "구매 회원 {1}명 중 {0}명이 다시 구매했습니다",
         Member = "회원",
         Spent = "구매 금액",
-        Pieces = "개",
+        Pieces = "{0}개",
         Nothing = "아직 없습니다. 첫 결제가 끝나면 곧 여기에 나타납니다.",
         AsOf = "{0} UTC 기준. 모든 시각은 UTC이며 화면은 저절로 새로 고쳐집니다.",
         Money = "{0}원",
