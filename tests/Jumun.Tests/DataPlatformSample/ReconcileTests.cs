@@ -14,7 +14,7 @@ public sealed class ReconcileTests : IAsyncLifetime
     private const int Orders = 7;
 
     private TestData data = null!;
-    private TestShop shop = null!;
+    private TestShop? shop;
     private PlatformProcess platform = null!;
     private List<JsonObject> events = [];
 
@@ -40,13 +40,17 @@ public sealed class ReconcileTests : IAsyncLifetime
 
         await TestShop.UntilAsync(async () => (await shop.AsAdmin().GetAsync("/admin/events?state=delivered")).Is(200)["items"]!.AsArray().Count == Orders + 1);
         string[] lines = await File.ReadAllLinesAsync(shop.EventsPath, TestContext.Current.CancellationToken);
-        events = [.. lines.Select(line => JsonNode.Parse(line)!.AsObject())];
+        events = [.. lines.Select(line => JsonNode.Parse(line)!.AsObject()).OrderBy(TestEvents.IdOf, StringComparer.Ordinal)];
     }
 
     public async ValueTask DisposeAsync()
     {
         await platform.DisposeAsync();
-        await shop.DisposeAsync();
+        if (shop is not null)
+        {
+            await shop.DisposeAsync();
+        }
+
         await data.DisposeAsync();
     }
 
@@ -106,7 +110,8 @@ public sealed class ReconcileTests : IAsyncLifetime
     public async Task What_is_still_to_be_delivered_is_on_its_way_and_no_difference()
     {
         (await platform.SendAsync([.. events.Where((_, index) => index is not (0 or 1))])).Is(200);
-        await shop.StopAsync();
+        await shop!.StopAsync();
+        shop = null;
         await data.ExecuteAsync(TestData.Kind switch
         {
             StoreKind.Sqlite => "INSERT INTO outbox_queue (position, state) SELECT position, 0 FROM outbox",
