@@ -21,8 +21,8 @@ internal static class Api
         reads.MapGet("/totals", (Analytics analytics) => analytics.TotalsAsync());
         reads.MapGet("/events", EventsAsync);
 
-        app.MapGet("/page.css", () => Results.Text(Page.Style, "text/css; charset=utf-8"));
-        app.MapGet("/icon.svg", () => Results.Text(Page.Icon, "image/svg+xml"));
+        app.MapGet("/page.css", () => Results.Bytes(Page.Style, "text/css; charset=utf-8"));
+        app.MapGet("/icon.svg", () => Results.Bytes(Page.Icon, "image/svg+xml"));
     }
 
     private static async Task<IResult> ReceiveAsync(HttpContext http, Intake intake, PlatformSettings settings, TimeProvider clock)

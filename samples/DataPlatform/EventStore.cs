@@ -106,8 +106,7 @@ internal sealed class EventStore(PlatformSettings settings) : IAsyncDisposable
     /// <summary>A connection for questions.</summary>
     public async Task<DbConnection> ReaderAsync()
     {
-        DbConnection connection = postgres?.CreateConnection()
-            ?? (DbConnection)new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = settings.Database, Mode = SqliteOpenMode.ReadOnly }.ConnectionString);
+        DbConnection connection = postgres?.CreateConnection() ?? (DbConnection)new SqliteConnection($"Data Source={settings.Database};Mode=ReadOnly");
         await connection.OpenAsync();
         return connection;
     }

@@ -8,49 +8,11 @@ namespace DataPlatform;
 /// <summary>The page that a person reads: drawn here, in HTML and SVG, so that a browser runs nothing.</summary>
 internal static class Page
 {
-    public const string Icon =
-        """
-        <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="4" fill="#2563eb"/><path d="M4 12V8M8 12V4M12 12V6" stroke="#fff" stroke-width="2" stroke-linecap="round"/></svg>
-        """;
+    /// <summary>How it looks.</summary>
+    public static byte[] Style { get; } = Resource("page.css");
 
-    public const string Style =
-        """
-        :root { color-scheme: light dark; --ground: #f6f7f9; --card: #fff; --line: #e3e6eb; --ink: #1b2330; --soft: #626d7d; --mark: #2563eb; --mark2: #d97706; --rest: #dfe6f3; }
-        @media (prefers-color-scheme: dark) { :root { --ground: #11151b; --card: #1a2028; --line: #2b333f; --ink: #e8ebf0; --soft: #9aa5b4; --mark: #6ea1ff; --mark2: #f0a94b; --rest: #28313f; } }
-        * { box-sizing: border-box; }
-        body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "Noto Sans KR", sans-serif; }
-        header, main, footer { max-width: 1080px; margin: 0 auto; padding: 0 16px; }
-        header { padding-top: 28px; padding-bottom: 12px; }
-        h1 { font-size: 24px; line-height: 1.25; margin: 0; letter-spacing: -.01em; }
-        h2 { font-size: 15px; margin: 0; }
-        p { margin: 0; }
-        .soft { color: var(--soft); font-size: 13px; }
-        .tiles { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); margin: 8px 0 12px; padding: 0; }
-        .tile, section { background: var(--card); border: 1px solid var(--line); border-radius: 12px; min-width: 0; }
-        .tile { padding: 12px 14px; }
-        .tile dt { color: var(--soft); font-size: 13px; }
-        .tile dd { margin: 0; }
-        .tile .figure { font-size: 22px; font-weight: 650; line-height: 1.3; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-        .cards { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); }
-        section { padding: 14px 16px 16px; }
-        section svg { display: block; width: 100%; height: auto; margin-top: 10px; overflow: visible; }
-        svg text { fill: var(--soft); font-size: 10px; font-family: inherit; }
-        svg .strong { fill: var(--ink); }
-        svg .grid { stroke: var(--line); stroke-width: 1; }
-        svg .bar { fill: var(--mark); }
-        svg .bar2 { fill: var(--mark2); }
-        svg .rest { fill: var(--rest); }
-        svg .end { text-anchor: end; }
-        svg .middle { text-anchor: middle; }
-        .nothing { color: var(--soft); padding: 28px 0; text-align: center; }
-        table { width: 100%; border-collapse: collapse; margin-top: 8px; table-layout: fixed; }
-        th { color: var(--soft); font-weight: 500; font-size: 13px; text-align: left; }
-        td, th { padding: 5px 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-        tr:last-child td { border-bottom: 0; }
-        td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-        th:first-child { width: 50%; }
-        footer { padding-top: 16px; padding-bottom: 32px; }
-        """;
+    /// <summary>Its mark in the browser's tab.</summary>
+    public static byte[] Icon { get; } = Resource("icon.svg");
 
     private const int TopProducts = 6;
     private const int Buyers = 6;
@@ -116,6 +78,14 @@ internal static class Page
             </html>
 
             """;
+    }
+
+    private static byte[] Resource(string name)
+    {
+        using Stream stream = typeof(Page).Assembly.GetManifestResourceStream(name)!;
+        byte[] bytes = new byte[stream.Length];
+        stream.ReadExactly(bytes);
+        return bytes;
     }
 
     private static string Tile(string name, string figure, string note) =>

@@ -45,7 +45,8 @@ public sealed class IntakeTests : IAsyncLifetime
     public async Task A_body_that_was_changed_is_refused()
     {
         string body = TestEvents.BatchOf(TestEvents.Some());
-        (await platform.SendAsync(body.Replace("1000", "9000", StringComparison.Ordinal), (id, time, _) => PlatformProcess.SignatureOf(id, time, body))).Is(401);
+        string changed = body.Replace("1000", "9000", StringComparison.Ordinal);
+        (await platform.SendAsync(changed, (id, time, _) => PlatformProcess.SignatureOf(id, time, body))).Is(401);
         Assert.Equal(0, await platform.TotalAsync("events"));
     }
 

@@ -31,9 +31,9 @@ public sealed class PageTests
         Assert.Equal(
             [["Net revenue", "₩11,600"], ["Orders", "4"], ["Discounts given", "₩400"], ["Events received", "5"]],
             (await Tiles(desk))[..4]);
-        Assert.Contains("<b>mug</b> & 머그잔", await desk.Locator("section", new() { HasText = "Top products" }).InnerTextAsync(), StringComparison.Ordinal);
-        Assert.Contains("1 of 2 buyers came back", await desk.Locator("section", new() { HasText = "Repeat buyers" }).InnerTextAsync(), StringComparison.Ordinal);
-        Assert.Equal(24, await desk.Locator("section", new() { HasText = "Revenue by hour" }).Locator("rect").CountAsync());
+        Assert.Contains("<b>mug</b> & 머그잔", await Card(desk, "Top products").InnerTextAsync(), StringComparison.Ordinal);
+        Assert.Contains("1 of 2 buyers came back", await Card(desk, "Repeat buyers").InnerTextAsync(), StringComparison.Ordinal);
+        Assert.Equal(24, await Card(desk, "Revenue by hour").Locator("rect").CountAsync());
         Assert.Equal(0, await desk.Locator("script").CountAsync());
         Assert.Equal("rgb(246, 247, 249)", await GroundAsync(desk));
         Assert.Empty(complaints);
@@ -90,6 +90,8 @@ public sealed class PageTests
         await page.GotoAsync(platform.Address.ToString(), new() { WaitUntil = WaitUntilState.NetworkIdle });
         return (page, complaints);
     }
+
+    private static ILocator Card(IPage page, string title) => page.Locator("section", new() { HasText = title });
 
     /// <summary>The name and the figure of each tile.</summary>
     private static async Task<List<string[]>> Tiles(IPage page)
