@@ -191,4 +191,13 @@ internal static class Bounds
 
     /// <summary>Offenders that the audit names for an invariant.</summary>
     public const int AuditOffenders = 10;
+
+    /// <summary>Orders of the shop, and events of the data platform, that are read at once when the two are compared.</summary>
+    public const int ReconciledOrders = 2_000;
+
+    /// <summary>How long the data platform may take for one answer when it is compared, in seconds.</summary>
+    public const int ReconcileSeconds = 30;
+
+    /// <summary>Largest answer of the data platform that is read when it is compared, in bytes.</summary>
+    public const int ReconcileBytes = 4 * 1024 * 1024;
 }

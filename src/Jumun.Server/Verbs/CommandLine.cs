@@ -17,6 +17,7 @@ internal static class CommandLine
             "audit", "Check every invariant that the store can show. Exit code 1 and a line for each that fails.", StoreVerbs.AuditAsync));
         root.Subcommands.Add(Named("doctor", "Report versions, durability settings, connectivity and the clock.", StoreVerbs.DoctorAsync));
         root.Subcommands.Add(BackupCommand());
+        root.Subcommands.Add(ReconcileCommand());
         root.SetAction((_, stop) => ServeVerb.RunAsync(stop).Guarded());
         return root;
     }
@@ -43,6 +44,19 @@ internal static class CommandLine
         var file = new Argument<string>("file") { Description = "The new file." };
         var command = new Verb("backup", "Copy a SQLite shop to a new file, while it is served.") { file };
         command.SetAction(result => Guarded(() => StoreVerbs.Backup(result.GetRequiredValue(file))));
+        return command;
+    }
+
+    private static Verb ReconcileCommand()
+    {
+        var platform = new Option<string>("--platform") { Description = "Where the data platform is, such as http://localhost:5090.", Required = true };
+        var token = new Option<string>("--token") { Description = "What it asks its readers for." };
+        var command = new Verb(
+            "reconcile", "Compare every payment and refund with what the data platform holds. Exit code 1 and lines for what differs.")
+        {
+            platform, token,
+        };
+        command.SetAction((result, stop) => ReconcileVerb.RunAsync(result.GetRequiredValue(platform), result.GetValue(token), stop).Guarded());
         return command;
     }
 

@@ -126,6 +126,10 @@ internal sealed partial class PostgresStore
 
     public ValueTask<List<InvariantReport>> AuditAsync() => UseAsync(PostgresAudit.RunAsync);
 
+    /// <inheritdoc cref="ReadLedgerPage"/>
+    public ValueTask<LedgerPage> LedgerPageAsync(Guid after, int limit) =>
+        UseAsync(connection => PostgresLedgerEvents.ReadAsync(connection, after, limit));
+
     // A text for each question, so that each finds its index. $1 to $3 are the place, the limit and now; $4 is the member.
     private static Query OrdersQuery(string? memberId, OrderStatus? status, Guid place, int limit, DateTimeOffset now)
     {

@@ -1,0 +1,116 @@
+using System.Text.Json.Nodes;
+
+namespace Jumun.Tests.Platform;
+
+/// <summary>What the platform acknowledged is there once, in its database and in its files, whatever happens to it.</summary>
+public sealed class CrashTests
+{
+    private const int Kills = 5;
+    private const int Senders = 4;
+    private const int BatchEvents = 25;
+
+    [Fact]
+    public async Task Killed_under_load_it_keeps_each_event_once_in_its_database_and_once_in_its_files()
+    {
+        await using PlatformProcess platform = await PlatformProcess.StartAsync();
+        using var end = new CancellationTokenSource();
+        Task<List<JsonObject>>[] senders = [.. Enumerable.Range(0, Senders).Select(number => SendAsync(platform, $"member-{number}", end.Token))];
+        long before = 0;
+        for (int kill = 0; kill < Kills; kill++)
+        {
+            // At any place of its work, after some of it was done.
+            await TestShop.UntilAsync(async () => await platform.TotalAsync("events") > before + 200, seconds: 60);
+            await Task.Delay(Random.Shared.Next(200), TestContext.Current.CancellationToken);
+            before = await platform.TotalAsync("events");
+            await platform.KillAsync();
+            await platform.StartAgainAsync();
+        }
+
+        await end.CancelAsync();
+        List<JsonObject> sent = [.. (await Task.WhenAll(senders)).SelectMany(events => events)];
+        Assert.True(sent.Count > Kills * 200);
+        Assert.Equal(sent.Select(TestEvents.IdOf).Order(StringComparer.Ordinal), await platform.IdsAsync());
+        Assert.Equal(sent.Count, await platform.TotalAsync("events"));
+        Assert.Equal(1_000 * sent.Count, await platform.TotalAsync("revenue"));
+        Assert.Equal(sent.Count, (await platform.Reader.GetAsync("/sales")).Is(200)["items"]!.AsArray().Sum(item => (long)item!["quantity"]!));
+        Assert.Equal(0, await platform.TerminateAsync());
+        Assert.Equal(Ordered(sent), platform.Lines().Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task At_its_start_it_mends_files_that_were_torn_cut_or_taken_away()
+    {
+        await using PlatformProcess platform = await PlatformProcess.StartAsync();
+        DateTimeOffset now = DateTimeOffset.UtcNow;
+        List<JsonObject> events = [.. Enumerable.Range(0, 30).Select(day =>
+            TestEvents.Completed("alice", day + 1, now.AddDays(-day % 3), discount: 0, new TestLine(1, "mug", 1_000)))];
+        (await platform.SendAsync([.. events])).Is(200);
+        await TestShop.UntilAsync(() => Task.FromResult(platform.Lines().Count == 30));
+        Assert.Equal(0, await platform.TerminateAsync());
+
+        string[] files = [.. Directory.GetFiles(platform.Files, "events-*.ndjson").Order(StringComparer.Ordinal)];
+        Assert.Equal(3, files.Length);
+        await File.AppendAllTextAsync(files[0], "{\"specversion\":\"1.0\",\"id\":\"torn", TestContext.Current.CancellationToken);
+        await using (FileStream cut = File.OpenWrite(files[1]))
+        {
+            cut.SetLength(cut.Length - 40);
+        }
+
+        File.Delete(files[2]);
+        await platform.StartAgainAsync();
+        Assert.Equal(Ordered(events), platform.Lines().Order(StringComparer.Ordinal));
+
+        (await platform.SendAsync(events[0], TestEvents.Some("bob"))).Is(200);
+        await TestShop.UntilAsync(() => Task.FromResult(platform.Lines().Count == 31));
+    }
+
+    [Fact]
+    public async Task A_second_one_and_files_of_another_database_are_refused()
+    {
+        await using PlatformProcess platform = await PlatformProcess.StartAsync();
+        (int exitCode, string said) = await platform.StartSecondAsync();
+        Assert.Equal(1, exitCode);
+        Assert.Contains("Another data platform", said, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", said, StringComparison.Ordinal);
+
+        Assert.Equal(0, await platform.TerminateAsync());
+        string stranger = Path.Combine(platform.Files, "events-2020-01-01.ndjson");
+        await File.WriteAllTextAsync(stranger, "{}\n", TestContext.Current.CancellationToken);
+        (exitCode, said) = await platform.StartSecondAsync();
+        Assert.Equal(1, exitCode);
+        Assert.Contains(stranger, said, StringComparison.Ordinal);
+        Assert.Equal("{}\n", await File.ReadAllTextAsync(stranger, TestContext.Current.CancellationToken));
+    }
+
+    /// <summary>Sends batch after batch until told to end, each until it is acknowledged; all that it sent.</summary>
+    private static async Task<List<JsonObject>> SendAsync(PlatformProcess platform, string member, CancellationToken end)
+    {
+        List<JsonObject> sent = [];
+        while (!end.IsCancellationRequested)
+        {
+            JsonObject[] batch = [.. Enumerable.Range(1, BatchEvents).Select(number => TestEvents.Some(member, sent.Count + number))];
+            sent.AddRange(batch);
+            while (!await IsTakenAsync(platform, batch))
+            {
+                await Task.Delay(20, CancellationToken.None);
+            }
+        }
+
+        return sent;
+    }
+
+    private static async Task<bool> IsTakenAsync(PlatformProcess platform, JsonObject[] batch)
+    {
+        try
+        {
+            return (await platform.SendAsync(batch)).Status == 200;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
+
+    private static IEnumerable<string> Ordered(IEnumerable<JsonObject> events) =>
+        events.Select(one => one.ToJsonString()).Order(StringComparer.Ordinal);
+}

@@ -1,0 +1,146 @@
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Jumun.Tests.Platform;
+
+/// <summary>What the reference data platform takes by HTTP, and what it refuses.</summary>
+public sealed class IntakeTests : IAsyncLifetime
+{
+    private static readonly byte[] Older = Encoding.UTF8.GetBytes("an-older-secret");
+    private static readonly byte[] Newer = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+
+    private PlatformProcess platform = null!;
+
+    public async ValueTask InitializeAsync() => platform = await PlatformProcess.StartAsync(new()
+    {
+        ["DataPlatform__Secret"] = $"{PlatformProcess.Secret} an-older-secret whsec_{Convert.ToBase64String(Newer)}",
+    });
+
+    public ValueTask DisposeAsync() => platform.DisposeAsync();
+
+    [Fact]
+    public async Task A_signature_by_any_of_the_secrets_is_good_and_any_other_is_not()
+    {
+        string body = TestEvents.BatchOf(TestEvents.Some());
+        (await platform.SendAsync(body, PlatformProcess.SignatureOf)).Is(200);
+        (await platform.SendAsync(body, (id, time, text) => PlatformProcess.SignatureOf(Older, id, time, text))).Is(200);
+        (await platform.SendAsync(body, (id, time, text) => PlatformProcess.SignatureOf(Newer, id, time, text))).Is(200);
+
+        // While secrets change, a sender signs with both: the platform may know either.
+        (await platform.SendAsync(body, (id, time, text) =>
+            $"{PlatformProcess.SignatureOf([9], id, time, text)} {PlatformProcess.SignatureOf(Newer, id, time, text)}")).Is(200);
+
+        (await platform.SendAsync(body, sign: null)).Is(401);
+        (await platform.SendAsync(body, (id, time, text) => PlatformProcess.SignatureOf([9], id, time, text))).Is(401);
+        (await platform.SendAsync(body, (id, time, text) => PlatformProcess.SignatureOf(Newer, $"{id}0", time, text))).Is(401);
+        (await platform.SendAsync(body, (id, time, text) => PlatformProcess.SignatureOf(id, $"{time}0", text))).Is(401);
+        (await platform.SendAsync(body, (id, time, text) => PlatformProcess.SignatureOf(id, time, text)["v1,".Length..])).Is(401);
+        (await platform.SendAsync(body, (_, _, _) => "v1,")).Is(401);
+        (await platform.SendAsync(body, (_, _, _) => "v1,not-base64")).Is(401);
+        Assert.Equal(1, await platform.TotalAsync("events"));
+        Assert.Equal(3, await platform.TotalAsync("duplicates"));
+    }
+
+    [Fact]
+    public async Task A_body_that_was_changed_is_refused()
+    {
+        string body = TestEvents.BatchOf(TestEvents.Some());
+        string changed = body.Replace("1000", "9000", StringComparison.Ordinal);
+        (await platform.SendAsync(changed, (id, time, _) => PlatformProcess.SignatureOf(id, time, body))).Is(401);
+        Assert.Equal(0, await platform.TotalAsync("events"));
+    }
+
+    [Theory]
+    [InlineData(-299, 200)]
+    [InlineData(290, 200)]
+    [InlineData(-302, 401)]
+    [InlineData(310, 401)]
+    [InlineData(-1_000_000_000, 401)]
+    [InlineData(long.MaxValue - 10_000_000_000, 401)]
+    public async Task A_timestamp_is_good_for_five_minutes(long seconds, int status) => (await platform.SendAsync(
+        TestEvents.BatchOf(TestEvents.Some()), PlatformProcess.SignatureOf, DateTimeOffset.UtcNow.ToUnixTimeSeconds() + seconds)).Is(status);
+
+    [Fact]
+    public async Task Each_event_is_kept_once_whoever_sends_it_again_and_one_may_come_alone()
+    {
+        JsonObject one = TestEvents.Some();
+        JsonObject other = TestEvents.Some("bob");
+        TestAnswer answer = (await platform.SendAsync(one, other, one)).Is(200);
+        Assert.Equal((2, 1), ((int)answer["stored"]!, (int)answer["duplicates"]!));
+        answer = (await platform.SendAsync(other)).Is(200);
+        Assert.Equal((0, 1), ((int)answer["stored"]!, (int)answer["duplicates"]!));
+        answer = (await platform.SendAsync(one.ToJsonString(), PlatformProcess.SignatureOf, type: "application/cloudevents+json; charset=utf-8")).Is(200);
+        Assert.Equal((0, 1), ((int)answer["stored"]!, (int)answer["duplicates"]!));
+
+        Assert.Equal(2, await platform.TotalAsync("events"));
+        Assert.Equal(3, await platform.TotalAsync("duplicates"));
+        Assert.Equal(2_000, await platform.TotalAsync("revenue"));
+        await TestShop.UntilAsync(() => Task.FromResult(platform.Lines().Count == 2));
+        Assert.Equal([one.ToJsonString(), other.ToJsonString()], platform.Lines());
+    }
+
+    [Theory]
+    [InlineData("specversion", "\"0.3\"", "specversion")]
+    [InlineData("id", "\"42\"", "$.id")]
+    [InlineData("id", null, "id")]
+    [InlineData("source", "\"\"", "source")]
+    [InlineData("type", "\"jumun.order.lost.v1\"", "type")]
+    [InlineData("time", "\"yesterday\"", "$.time")]
+    [InlineData("sequence", "0", "sequence")]
+    [InlineData("subject", "\"11111111-1111-1111-1111-111111111110\"", "subject")]
+    [InlineData("partitionkey", "\"mallory\"", "partitionkey")]
+    [InlineData("data", null, "data")]
+    [InlineData("data.total", "999", "data.total")]
+    [InlineData("data.total", "\"1000\"", "$.data.total")]
+    [InlineData("data.subtotal", "2000", "data.subtotal")]
+    [InlineData("data.discount", "-1", "data.discount")]
+    [InlineData("data.items", "[]", "data.items")]
+    [InlineData("data.items", "[null]", "data.items")]
+    [InlineData("data.items", """[{"productId":1,"name":"mug","price":1000,"quantity":0}]""", "data.items")]
+    [InlineData("data.items", """[{"productId":1,"name":"a\u0000b","price":1000,"quantity":1}]""", "name")]
+    [InlineData("data.items", """[{"productId":1,"name":"\ud800","price":1000,"quantity":1}]""", "event 1")]
+    [InlineData("data.items", """[{"productId":1,"name":"mug","price":9223372036854775807,"quantity":9223372036854775807}]""", "data.subtotal")]
+    public async Task A_malformed_event_is_named_and_nothing_of_its_request_is_stored(string member, string? value, string named)
+    {
+        JsonObject bad = TestEvents.Some();
+        JsonObject owner = member.StartsWith("data.", StringComparison.Ordinal) ? bad["data"]!.AsObject() : bad;
+        string name = member.Split('.')[^1];
+        string old = owner[name]!.ToJsonString();
+        string body = TestEvents.BatchOf(TestEvents.Some(), bad);
+        int place = body.LastIndexOf($"\"{name}\":{old}", StringComparison.Ordinal);
+        string changed = value is null ? $"\"no{name}\":{old}" : $"\"{name}\":{value}";
+        body = $"{body[..place]}{changed}{body[(place + name.Length + 3 + old.Length)..]}";
+
+        TestAnswer answer = (await platform.SendAsync(body, PlatformProcess.SignatureOf)).Is(400);
+        Assert.Contains("event 1", (string)answer["detail"]!, StringComparison.Ordinal);
+        Assert.Contains(named, (string)answer["detail"]!, StringComparison.Ordinal);
+        Assert.Equal(0, await platform.TotalAsync("events"));
+    }
+
+    [Theory]
+    [InlineData("", 400)]
+    [InlineData("[", 400)]
+    [InlineData("{}", 400)]
+    [InlineData("[1]", 400)]
+    [InlineData("[null]", 400)]
+    [InlineData("[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]", 400)]
+    [InlineData("[]", 200)]
+    public async Task What_is_no_batch_is_refused(string body, int status) => (await platform.SendAsync(body, PlatformProcess.SignatureOf)).Is(status);
+
+    [Fact]
+    public async Task Other_media_types_and_large_bodies_are_refused()
+    {
+        (await platform.SendAsync("[]", PlatformProcess.SignatureOf, type: "application/json")).Is(415);
+        (await platform.SendAsync($"[{new string(' ', 4 * 1024 * 1024)}]", PlatformProcess.SignatureOf)).Is(413);
+        Assert.Equal(0, await platform.TotalAsync("events"));
+    }
+
+    [Fact]
+    public async Task An_event_that_came_on_several_lines_has_one_in_the_file()
+    {
+        string body = $"[{JsonNode.Parse(TestEvents.Some().ToJsonString())!.ToJsonString(new() { WriteIndented = true })}]";
+        (await platform.SendAsync(body, PlatformProcess.SignatureOf)).Is(200);
+        await TestShop.UntilAsync(() => Task.FromResult(platform.Lines().Count > 0));
+        Assert.Equal("mug", (string?)JsonNode.Parse(Assert.Single(platform.Lines()))!["data"]!["items"]![0]!["name"]);
+    }
+}
