@@ -9,6 +9,9 @@ internal static class Bounds
     /// <summary>Commands that are settled in one batch.</summary>
     public const int BatchCommands = 512;
 
+    /// <summary>Requests to which the span of a batch links.</summary>
+    public const int BatchLinks = 32;
+
     /// <summary>How often a batch is settled when other processes are first; the last try is answered 503.</summary>
     public const int BatchTries = 4;
 
@@ -152,4 +155,22 @@ internal static class Bounds
 
     /// <summary>Offenders that the audit names for an invariant.</summary>
     public const int AuditOffenders = 10;
+
+    /// <summary>Seconds of the shop's pulse that are kept one by one.</summary>
+    public const int PulseSeconds = 60;
+
+    /// <summary>Beats of <see cref="PulseBeatSeconds"/> that are kept: an hour.</summary>
+    public const int PulseHourBeats = 120;
+
+    /// <summary>How long a beat of the hour is, in seconds.</summary>
+    public const int PulseBeatSeconds = 30;
+
+    /// <summary>How long the outbox is looked at each second after a collector asked for it, in seconds.</summary>
+    public const int BacklogAskedSeconds = 150;
+
+    /// <summary>Events that are counted when the outbox is looked at: beyond, it is so many or more.</summary>
+    public const int CountedEvents = 10_000;
+
+    /// <summary>Orders that are looked through for one whose member is not known.</summary>
+    public const int SearchedOrders = 50_000;
 }

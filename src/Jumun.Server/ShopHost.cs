@@ -106,6 +106,8 @@ internal sealed class ShopHost : IAsyncDisposable
         services.AddSingleton<Telemetry>();
         services.AddSingleton<Leases>();
         services.AddHostedService(provider => provider.GetRequiredService<Leases>());
+        services.AddSingleton<Pulse>();
+        services.AddHostedService(provider => provider.GetRequiredService<Pulse>());
         services.AddHostedService<Relay>();
         services.AddHostedService<ExpirySweep>();
         services.AddHostedService<KeySweep>();
