@@ -173,4 +173,22 @@ internal static class Bounds
 
     /// <summary>Orders that are looked through for one whose member is not known.</summary>
     public const int SearchedOrders = 50_000;
+
+    /// <summary>Longest session of the console, in hours; it ends with its token if that ends before.</summary>
+    public const int SessionHours = 8;
+
+    /// <summary>How long the issuer may take to answer a code, in seconds.</summary>
+    public const int IssuerSeconds = 10;
+
+    /// <summary>Consoles whose connection was lost, kept for a while in case it comes back.</summary>
+    public const int DisconnectedConsoles = 16;
+
+    /// <summary>How long such a console is kept, in seconds.</summary>
+    public const int DisconnectedConsoleSeconds = 60;
+
+    /// <summary>Rows of a page of the console.</summary>
+    public const int ConsoleRows = 25;
+
+    /// <summary>Moments of a rush that are kept, one a second.</summary>
+    public const int RushSeconds = 120;
 }

@@ -1,6 +1,7 @@
 using Jumun.Server.Api;
 using Jumun.Server.DataPlatform;
 using Jumun.Server.Execution;
+using Jumun.Server.Operators;
 using Jumun.Server.Stores;
 using Jumun.Server.Stores.Postgres;
 using Jumun.Server.Stores.Sqlite;
@@ -90,6 +91,7 @@ internal sealed class ShopHost : IAsyncDisposable
         services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(Bounds.DrainSeconds));
         services.AddRouting();
         services.AddDocumentation();
+        services.AddConsole();
         services.ConfigureHttpJsonOptions(options => Documentation.UseApiJson(options.SerializerOptions));
 
         services.TryAddSingleton(TimeProvider.System);
@@ -125,6 +127,7 @@ internal sealed class ShopHost : IAsyncDisposable
             app.UseMiddleware<RateLimits>(limits);
         }
 
+        app.UseConsole();
         new PointsApi(shop).Map(app);
         new ProductsApi(shop, new TopProductsCache(shop)).Map(app);
         new CouponsApi(shop).Map(app);
@@ -134,6 +137,7 @@ internal sealed class ShopHost : IAsyncDisposable
         new CatalogueApi(shop).Map(app);
         new OperationsApi(shop, app.Lifetime).Map(app);
         app.MapDocumentation();
+        app.MapConsole();
         app.Lifetime.ApplicationStopping.Register(() => Log.Draining(app.Services.GetRequiredService<ILogger<Executor>>()));
     }
 
