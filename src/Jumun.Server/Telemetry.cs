@@ -40,7 +40,7 @@ internal sealed class Metrics : IDisposable
         meter.CreateObservableCounter(
             "jumun.queue.rejections", () => executor.Counters.Rejections, "{command}", "Commands not taken: the queue was full, or the server drained.");
         meter.CreateObservableGauge(
-            "jumun.store.available", () => executor.Outage.Lasts ? 0 : 1, "1", "1 while the store can be used, 0 in an outage.");
+            "jumun.store.available", () => executor.Outage.Lasts ? 0 : 1, "{store}", "1 while the store can be used, 0 in an outage.");
         meter.CreateObservableGauge("jumun.outbox.pending", () => Backlog(backlog => backlog.Pending), "{event}", "Events to be delivered.");
         meter.CreateObservableGauge("jumun.outbox.dead", () => Backlog(backlog => backlog.Dead), "{event}", "Events given up.");
         meter.CreateObservableGauge(
