@@ -221,7 +221,8 @@ public sealed partial class ConsoleTests
             await SignInAsync(page, "");
             foreach (string view in new[]
             {
-                "", "rush", $"rush/coupon/{coupon}", $"rush/product/{product}", "catalogue", "orders", $"orders/alice/{order["orderId"]}", "members/alice", "events",
+                "", "rush", $"rush/coupon/{coupon}", $"rush/product/{product}", "catalogue", "orders", $"orders/alice/{order["orderId"]}",
+                "members/alice", "events",
             })
             {
                 await page.GotoAsync($"/console/{view}");

@@ -44,7 +44,8 @@ internal sealed class Issuer : IAsyncDisposable
         var issuer = new Issuer(app);
         app.MapGet("/.well-known/openid-configuration", http => http.Response.WriteAsync(
             $$"""
-            {"issuer":"{{issuer.Url}}","jwks_uri":"{{issuer.Url}}/keys","authorization_endpoint":"{{issuer.Url}}/authorize","token_endpoint":"{{issuer.Url}}/token"}
+            {"issuer":"{{issuer.Url}}","jwks_uri":"{{issuer.Url}}/keys",
+             "authorization_endpoint":"{{issuer.Url}}/authorize","token_endpoint":"{{issuer.Url}}/token"}
             """,
             http.RequestAborted));
         app.MapGet("/keys", http => http.Response.WriteAsync(issuer.Keys(), http.RequestAborted));
