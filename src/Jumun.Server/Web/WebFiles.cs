@@ -44,7 +44,7 @@ internal static class WebFiles
         if (http.Request.Headers.AcceptEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase))
         {
             headers.ContentEncoding = "gzip";
-            body = file.Compressed;
+            body = file.Compressed.Value;
         }
 
         headers.ContentType = file.Type;
@@ -85,14 +85,21 @@ internal static class WebFiles
         using Stream stream = typeof(WebFiles).Assembly.GetManifestResourceStream(name)!;
         var bytes = new byte[stream.Length];
         stream.ReadExactly(bytes);
+        string tag = $"W/\"{Convert.ToHexStringLower(SHA256.HashData(bytes).AsSpan(0, 12))}\"";
+
+        // Compressed for the first who asks: the start waits for no file that nobody may ever want.
+        return new WebFile(type, tag, bytes, new Lazy<byte[]>(() => Compress(bytes)));
+    }
+
+    private static byte[] Compress(byte[] bytes)
+    {
         using var compressed = new MemoryStream();
         using (var gzip = new GZipStream(compressed, CompressionLevel.SmallestSize, leaveOpen: true))
         {
             gzip.Write(bytes);
         }
 
-        string tag = $"W/\"{Convert.ToHexStringLower(SHA256.HashData(bytes).AsSpan(0, 12))}\"";
-        return new WebFile(type, tag, bytes, compressed.ToArray());
+        return compressed.ToArray();
     }
 
     private static string TypeOf(string path) => Path.GetExtension(path) switch
@@ -105,7 +112,7 @@ internal static class WebFiles
     };
 
     /// <summary>A file as it goes over the wire.</summary>
-    private sealed record WebFile(string Type, string Tag, byte[] Bytes, byte[] Compressed);
+    private sealed record WebFile(string Type, string Tag, byte[] Bytes, Lazy<byte[]> Compressed);
 
     private sealed class ExactPath : IEqualityComparer<PathString>
     {

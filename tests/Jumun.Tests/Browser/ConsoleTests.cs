@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Jumun.Coupons;
 using Jumun.Points;
+using Jumun.Server;
 using Jumun.Server.Execution;
 using Jumun.Tests.Http;
 using Jumun.Tests.Operators;
@@ -183,6 +185,19 @@ public sealed partial class ConsoleTests
         await open.GetByRole(AriaRole.Link, new() { Name = "Sign in" }).ClickAsync();
         await Expect(open).ToHaveURLAsync(DoorUrl());
         Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
+    public async Task A_server_that_stops_does_not_wait_for_open_consoles()
+    {
+        await using TestData data = await TestData.CreateAsync();
+        TestShop shop = await TestShop.StartAsync(data: data);
+        await using Chromium browser = await Chromium.StartAsync();
+        IPage page = await SignInAsync(browser, shop);
+        long begun = Stopwatch.GetTimestamp();
+        await shop.StopAsync();
+        Assert.InRange(Stopwatch.GetElapsedTime(begun).TotalSeconds, 0, Bounds.DrainSeconds / 2.0);
+        await Expect(page.GetByText("The connection to the server was lost.")).ToBeVisibleAsync();
     }
 
     [Fact]
