@@ -62,6 +62,20 @@ internal sealed class Auth
     public static SymmetricSecurityKey KeyOf(AuthSettings settings) =>
         new(Encoding.UTF8.GetBytes(settings.SigningKey ?? throw new SetupException("No signing key is configured.")));
 
+    /// <summary>What the issuer says of itself; null when tokens have no issuer, or it cannot be reached.</summary>
+    public async ValueTask<OpenIdConnectConfiguration?> IssuerAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            return issuer is null ? null : await issuer.GetConfigurationAsync(cancellation).ConfigureAwait(false);
+        }
+        catch (InvalidOperationException error)
+        {
+            Log.IssuerUnavailable(log, error);
+            return null;
+        }
+    }
+
     /// <summary>Who the value of an <c>Authorization</c> header names; null when it names nobody.</summary>
     public ValueTask<Caller?> AuthenticateAsync(string? authorization)
     {

@@ -9,6 +9,9 @@ internal static class Bounds
     /// <summary>Commands that are settled in one batch.</summary>
     public const int BatchCommands = 512;
 
+    /// <summary>Requests to which the span of a batch links.</summary>
+    public const int BatchLinks = 32;
+
     /// <summary>How often a batch is settled when other processes are first; the last try is answered 503.</summary>
     public const int BatchTries = 4;
 
@@ -200,4 +203,40 @@ internal static class Bounds
 
     /// <summary>Largest answer of the data platform that is read when it is compared, in bytes.</summary>
     public const int ReconcileBytes = 4 * 1024 * 1024;
+
+    /// <summary>Seconds of the shop's pulse that are kept one by one.</summary>
+    public const int PulseSeconds = 60;
+
+    /// <summary>Beats of <see cref="PulseBeatSeconds"/> that are kept: an hour.</summary>
+    public const int PulseHourBeats = 120;
+
+    /// <summary>How long a beat of the hour is, in seconds.</summary>
+    public const int PulseBeatSeconds = 30;
+
+    /// <summary>How long the outbox is looked at each second after a collector asked for it, in seconds.</summary>
+    public const int BacklogAskedSeconds = 150;
+
+    /// <summary>Events that are counted when the outbox is looked at: beyond, it is so many or more.</summary>
+    public const int CountedEvents = 10_000;
+
+    /// <summary>Orders that are looked through for one whose member is not known.</summary>
+    public const int SearchedOrders = 50_000;
+
+    /// <summary>Longest session of the console, in hours; it ends with its token if that ends before.</summary>
+    public const int SessionHours = 8;
+
+    /// <summary>How long the issuer may take to answer a code, in seconds.</summary>
+    public const int IssuerSeconds = 10;
+
+    /// <summary>Consoles whose connection was lost, kept for a while in case it comes back.</summary>
+    public const int DisconnectedConsoles = 16;
+
+    /// <summary>How long such a console is kept, in seconds.</summary>
+    public const int DisconnectedConsoleSeconds = 60;
+
+    /// <summary>Rows of a page of the console.</summary>
+    public const int ConsoleRows = 25;
+
+    /// <summary>Moments of a rush that are kept, one a second.</summary>
+    public const int RushSeconds = 120;
 }

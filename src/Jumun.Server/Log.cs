@@ -53,4 +53,13 @@ internal static partial class Log
 
     [LoggerMessage(10, LogLevel.Warning, "The issuer's keys cannot be read; tokens are refused until they can")]
     public static partial void IssuerUnavailable(ILogger log, Exception error);
+
+    [LoggerMessage(30, LogLevel.Information, "{Member} signed in to the console")]
+    public static partial void SignedIn(ILogger log, string member);
+
+    [LoggerMessage(31, LogLevel.Warning, "A sign-in to the console was refused: {Reason}")]
+    public static partial void SignInRefused(ILogger log, string reason);
+
+    [LoggerMessage(32, LogLevel.Information, "{Member} did {Command} in the console")]
+    public static partial void OperatorDid(ILogger log, string member, Command command);
 }

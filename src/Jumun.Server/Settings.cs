@@ -32,6 +32,9 @@ internal sealed record Settings
     /// <summary>The rate limits; null when off.</summary>
     public required RateLimitSettings? RateLimit { get; init; }
 
+    /// <summary>How operators sign in to the console by the issuer; null when they paste a token.</summary>
+    public required SignInSettings? SignIn { get; init; }
+
     /// <summary>Whether this is a developer's machine.</summary>
     public required bool IsDevelopment { get; init; }
 
@@ -51,6 +54,7 @@ internal sealed record Settings
                 DeadAfter = Duration(configuration, "Jumun:DataPlatform:DeadAfter", TimeSpan.FromDays(3)),
             },
             RateLimit = RateLimitSettings.Read(configuration.GetSection("Jumun:RateLimit")),
+            SignIn = SignInSettings.Read(configuration.GetSection("Jumun:Console"), configuration["Jumun:Auth:Authority"]),
             IsDevelopment = environment.IsDevelopment(),
         };
     }
@@ -369,4 +373,28 @@ internal sealed record RateLimitSettings(int PermitsPerSecond, int Burst, int? C
             ? value
             : throw new SetupException($"Jumun__RateLimit__{name} is '{text}'. It must be a whole number above 0.");
     }
+}
+
+/// <summary>What the issuer knows the console as.</summary>
+/// <param name="ClientId">The client's name there.</param>
+/// <param name="ClientSecret">Its secret; null for a public client, which PKCE is enough for.</param>
+/// <param name="Scope">What is asked for.</param>
+internal sealed record SignInSettings(string ClientId, string? ClientSecret, string Scope)
+{
+    public static SignInSettings? Read(IConfiguration section, string? authority)
+    {
+        if (section["ClientId"] is not { Length: > 0 } client)
+        {
+            return null;
+        }
+
+        return string.IsNullOrEmpty(authority)
+            ? throw new SetupException(
+                "Jumun__Console__ClientId is set, and Jumun__Auth__Authority, which must say where operators sign in, is not.")
+            : new SignInSettings(
+                client, section["ClientSecret"] is { Length: > 0 } secret ? secret : null, section["Scope"] is { Length: > 0 } scope ? scope : "openid");
+    }
+
+    /// <summary>Without the secret.</summary>
+    public override string ToString() => ClientId;
 }

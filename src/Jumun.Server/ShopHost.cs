@@ -1,9 +1,11 @@
 using Jumun.Server.Api;
 using Jumun.Server.DataPlatform;
 using Jumun.Server.Execution;
+using Jumun.Server.Operators;
 using Jumun.Server.Stores;
 using Jumun.Server.Stores.Postgres;
 using Jumun.Server.Stores.Sqlite;
+using Jumun.Server.Web;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -96,6 +98,7 @@ internal sealed class ShopHost : IAsyncDisposable
         services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(Bounds.DrainSeconds));
         services.AddRouting();
         services.AddDocumentation();
+        services.AddConsole();
         services.ConfigureHttpJsonOptions(options => Documentation.UseApiJson(options.SerializerOptions));
 
         services.TryAddSingleton(TimeProvider.System);
@@ -114,6 +117,8 @@ internal sealed class ShopHost : IAsyncDisposable
         services.AddHostedService(provider => provider.GetRequiredService<Leases>());
         services.AddSingleton<Relay>();
         services.AddHostedService(provider => provider.GetRequiredService<Relay>());
+        services.AddSingleton<Pulse>();
+        services.AddHostedService(provider => provider.GetRequiredService<Pulse>());
         services.AddHostedService<ExpirySweep>();
         services.AddHostedService<KeySweep>();
     }
@@ -122,6 +127,7 @@ internal sealed class ShopHost : IAsyncDisposable
     {
         app.UseMiddleware<Edge>();
         app.UseDocumentation();
+        app.UseWebFiles();
         app.UseRouting();
         app.UseMiddleware<AccessControl>();
         if (shop.Settings.RateLimit is { } limits)
@@ -129,6 +135,7 @@ internal sealed class ShopHost : IAsyncDisposable
             app.UseMiddleware<RateLimits>(limits);
         }
 
+        app.UseConsole();
         new PointsApi(shop).Map(app);
         new ProductsApi(shop, new TopProductsCache(shop)).Map(app);
         new CouponsApi(shop).Map(app);
@@ -138,6 +145,7 @@ internal sealed class ShopHost : IAsyncDisposable
         new CatalogueApi(shop).Map(app);
         new OperationsApi(shop, app.Lifetime).Map(app);
         app.MapDocumentation();
+        app.MapConsole();
         app.Lifetime.ApplicationStopping.Register(() => Log.Draining(app.Services.GetRequiredService<ILogger<Executor>>()));
     }
 

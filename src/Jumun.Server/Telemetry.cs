@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Jumun.Server.DataPlatform;
 using Jumun.Server.Execution;
+using Jumun.Server.Stores;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
@@ -9,26 +10,52 @@ using OpenTelemetry.Trace;
 namespace Jumun.Server;
 
 /// <summary>
-/// The figures of the executor and of delivery, for whoever listens to the meter <c>Jumun</c>. They are read when asked for:
-/// counting costs nothing.
+/// The shop's figures, for whoever listens to the meter <c>Jumun</c>. They are read when asked for: counting costs nothing.
+/// What is measured by each command or batch is in <see cref="ExecutorInstruments"/>.
 /// </summary>
 internal sealed class Metrics : IDisposable
 {
     /// <summary>The meter's name.</summary>
     public const string MeterName = "Jumun";
 
+    /// <summary>The attribute that names a command's kind.</summary>
+    public const string Kind = "jumun.command.kind";
+
+    /// <summary>The attribute that names a command's outcome: <c>done</c>, or the code of the refusal.</summary>
+    public const string Outcome = "jumun.command.outcome";
+
     // From a few milliseconds to the three days after which an event is given up.
     private static readonly double[] DelayBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3_600, 86_400, 259_200];
 
     private readonly Meter meter = new(MeterName);
+    private readonly Executor executor;
+    private readonly Pulse pulse;
 
-    public Metrics(Executor executor, Relay relay)
+    public Metrics(Executor executor, Pulse pulse, Relay relay)
     {
-        DeliveryFigures delivery = relay.Figures;
-        meter.CreateObservableCounter("jumun.commands", () => executor.Counters.Commands, "{command}", "Commands settled.");
+        this.executor = executor;
+        this.pulse = pulse;
+        meter.CreateObservableCounter("jumun.commands", Commands, "{command}", "Commands settled, by kind and outcome.");
         meter.CreateObservableCounter("jumun.batches", () => executor.Counters.Batches, "{batch}", "Batches settled.");
         meter.CreateObservableCounter("jumun.commits", () => executor.Counters.Commits, "{commit}", "Commits: one fsync each.");
-        meter.CreateObservableGauge("jumun.queue.length", () => executor.QueueLength, "{command}", "Commands that wait.");
+        meter.CreateObservableCounter(
+            "jumun.batch.races", () => executor.Counters.Races, "{race}", "Batches settled anew because another process was first.");
+        meter.CreateObservableUpDownCounter("jumun.queue.length", () => executor.QueueLength, "{command}", "Commands that wait.");
+        meter.CreateObservableCounter(
+            "jumun.queue.rejections", () => executor.Counters.Rejections, "{command}", "Commands not taken: the queue was full, or the server drained.");
+        meter.CreateObservableGauge(
+            "jumun.store.available", () => executor.Outage.Lasts ? 0 : 1, "{store}", "1 while the store can be used, 0 in an outage.");
+        meter.CreateObservableGauge("jumun.outbox.pending", () => Backlog(backlog => backlog.Pending), "{event}", "Events to be delivered.");
+        meter.CreateObservableGauge("jumun.outbox.dead", () => Backlog(backlog => backlog.Dead), "{event}", "Events given up.");
+        meter.CreateObservableGauge(
+            "jumun.outbox.lag", () => Backlog(backlog => backlog.LagAt(pulse.Now).TotalSeconds), "s", "Age of the oldest event to be delivered.");
+        AddDelivery(relay.Figures);
+    }
+
+    public void Dispose() => meter.Dispose();
+
+    private void AddDelivery(DeliveryFigures delivery)
+    {
         meter.CreateObservableCounter("jumun.events.delivered", () => delivery.DeliveredEvents, "{event}", "Events that the data platform took.");
         meter.CreateObservableCounter("jumun.events.dead", () => delivery.DeadEvents, "{event}", "Events that were given up.");
         meter.CreateObservableCounter("jumun.deliveries", () => Deliveries(delivery), "{delivery}", "Deliveries, by what became of them.");
@@ -43,18 +70,42 @@ internal sealed class Metrics : IDisposable
             new InstrumentAdvice<double> { HistogramBucketBoundaries = DelayBoundaries });
     }
 
-    public void Dispose() => meter.Dispose();
-
     private static IEnumerable<Measurement<long>> Deliveries(DeliveryFigures delivery) => Enum.GetValues<Verdict>().Select(
         verdict => new Measurement<long>(delivery.Deliveries(verdict), new KeyValuePair<string, object?>("outcome", verdict.ToString())));
+
+    private IEnumerable<Measurement<long>> Commands()
+    {
+        foreach (CommandCounter kind in executor.Counters.Kinds)
+        {
+            yield return new Measurement<long>(kind.Done, new(Kind, kind.Name), new(Outcome, CommandCounter.OutcomeOf(null)));
+            foreach (RefusalCode code in Enum.GetValues<RefusalCode>())
+            {
+                if (kind.RefusedWith(code) is > 0 and long refused)
+                {
+                    yield return new Measurement<long>(refused, new(Kind, kind.Name), new(Outcome, Problems.ProblemAnswer.NameOf(code)));
+                }
+            }
+        }
+    }
+
+    /// <summary>What the outbox holds: read by the pulse, once somebody has asked.</summary>
+    private IEnumerable<Measurement<T>> Backlog<T>(Func<OutboxBacklog, T> figure)
+        where T : struct => pulse.AskBacklog() is { } backlog ? [new Measurement<T>(figure(backlog))] : [];
 }
 
 /// <summary>
 /// Sends metrics and traces to an OpenTelemetry collector, when <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> names one. The
-/// exporter reads the other variables of the standard itself.
+/// exporter and the sampler read the other variables of the standard themselves.
 /// </summary>
 internal sealed class Telemetry : IDisposable
 {
+    /// <summary>Meters that are sent: ours, and those of the framework and the driver.</summary>
+    public static readonly string[] MeterNames =
+        [Metrics.MeterName, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime", "Npgsql"];
+
+    /// <summary>Sources of spans that are sent: requests, batches, statements.</summary>
+    public static readonly string[] SourceNames = ["Microsoft.AspNetCore", Executor.SourceName, "Npgsql"];
+
     private readonly MeterProvider? meters;
     private readonly TracerProvider? traces;
 
@@ -71,12 +122,12 @@ internal sealed class Telemetry : IDisposable
             .AddService("jumun", serviceVersion: typeof(Telemetry).Assembly.GetName().Version?.ToString(3));
         meters = Sdk.CreateMeterProviderBuilder()
             .SetResourceBuilder(resource)
-            .AddMeter(Metrics.MeterName, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime")
+            .AddMeter(MeterNames)
             .AddOtlpExporter()
             .Build();
         traces = Sdk.CreateTracerProviderBuilder()
             .SetResourceBuilder(resource)
-            .AddSource("Microsoft.AspNetCore")
+            .AddSource(SourceNames)
             .AddOtlpExporter()
             .Build();
     }

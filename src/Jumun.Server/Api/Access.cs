@@ -1,4 +1,5 @@
 using Jumun.Server.Execution;
+using Jumun.Server.Operators;
 
 namespace Jumun.Server.Api;
 
@@ -16,6 +17,9 @@ internal enum Access
 
     /// <summary>An administrator.</summary>
     Administrator,
+
+    /// <summary>An administrator who has signed in to the console: by its cookie, never by a header.</summary>
+    Console,
 }
 
 /// <summary>Lets a request through to its route, or refuses it before anything is read.</summary>
@@ -35,7 +39,8 @@ internal sealed class AccessControl(RequestDelegate next, Auth auth)
             return next(http);
         }
 
-        ValueTask<Caller?> authentication = auth.AuthenticateAsync(http.Request.Headers.Authorization);
+        ValueTask<Caller?> authentication = auth.AuthenticateAsync(
+            route?.Access == Access.Console ? Session.AuthorizationOf(http.Request) : http.Request.Headers.Authorization);
         return authentication.IsCompletedSuccessfully ? Admit(http, route, authentication.Result) : AdmitLater(http, route, authentication);
     }
 
@@ -44,16 +49,23 @@ internal sealed class AccessControl(RequestDelegate next, Auth auth)
 
     private Task Admit(HttpContext http, RouteInfo? route, Caller? caller)
     {
+        if (route?.Access == Access.Console && !Session.IsOfThisSite(http.Request))
+        {
+            return http.RefuseAsync(new Refusal(RefusalCode.Forbidden));
+        }
+
         if (caller is null)
         {
-            return http.RefuseAsync(new Refusal(RefusalCode.Unauthenticated));
+            return route is { Access: Access.Console, Tag: ConsoleWeb.Page }
+                ? SignIn.AskAsync(http)
+                : http.RefuseAsync(new Refusal(RefusalCode.Unauthenticated));
         }
 
         bool allowed = route?.Access switch
         {
             Access.Anyone or Access.Member => true,
             Access.Owner => caller.IsAdministrator || OwnerOf(http) == caller.MemberId,
-            Access.Administrator => caller.IsAdministrator,
+            Access.Administrator or Access.Console => caller.IsAdministrator,
             null => false,
         };
         if (!allowed)

@@ -63,106 +63,43 @@ internal sealed class CatalogueApi(Shop shop)
     private async Task CreateProductAsync(HttpContext http)
     {
         Body<CreateProductRequest> body = await http.ReadAsync<CreateProductRequest>().ConfigureAwait(false);
-        var check = new Check();
-        if (body.Value is { } request)
-        {
-            check.Text("name", request.Name);
-            check.Range("price", request.Price, 0, Limits.Price);
-            check.Range("stock", request.Stock, 0, Limits.Stock);
-        }
-
-        await SettleAsync(http, body, check, request => new CreateProduct(request.Name, request.Price, request.Stock), ProductCreated)
-            .ConfigureAwait(false);
+        await SettleAsync(http, body, CatalogueCommands.Of, ProductCreated).ConfigureAwait(false);
     }
 
     private async Task ChangeProductAsync(HttpContext http)
     {
         Body<ChangeProductRequest> body = await http.ReadAsync<ChangeProductRequest>().ConfigureAwait(false);
         long productId = http.PathNumber("productId");
-        var check = new Check();
-        check.Range("productId", productId, 1, long.MaxValue);
-        if (body.Value is { } request)
-        {
-            check.Text("name", request.Name);
-            check.Range("price", request.Price, 0, Limits.Price);
-        }
-
-        await SettleAsync(http, body, check, request => new ChangeProduct(productId, request.Name, request.Price, request.OnSale), ProductChanged)
-            .ConfigureAwait(false);
+        await SettleAsync(http, body, request => CatalogueCommands.Of(productId, request), ProductChanged).ConfigureAwait(false);
     }
 
     private async Task ChangeStockAsync(HttpContext http)
     {
         Body<ChangeStockRequest> body = await http.ReadAsync<ChangeStockRequest>().ConfigureAwait(false);
         long productId = http.PathNumber("productId");
-        var check = new Check();
-        check.Range("productId", productId, 1, long.MaxValue);
-        if (body.Value is { } request)
-        {
-            check.Range("change", request.Change, -Limits.Stock, Limits.Stock);
-            check.That(request.Change != 0, "change", FieldRule.NotZero);
-            check.Text("reason", request.Reason);
-        }
-
-        await SettleAsync(http, body, check, request => new ChangeStock(productId, request.Change, request.Reason), ProductChanged)
-            .ConfigureAwait(false);
+        await SettleAsync(http, body, request => CatalogueCommands.Of(productId, request), ProductChanged).ConfigureAwait(false);
     }
 
     private async Task CreateCouponAsync(HttpContext http)
     {
         Body<CreateCouponRequest> body = await http.ReadAsync<CreateCouponRequest>().ConfigureAwait(false);
-        var check = new Check();
-        if (body.Value is { } request)
-        {
-            check.Text("name", request.Name);
-            CheckDiscount(request.Discount, ref check);
-            check.Range("minimumOrderAmount", request.MinimumOrderAmount, 0, Limits.Balance);
-            check.Range("quantity", request.Quantity, 0, Limits.Stock);
-            check.That(request.IssueFrom < request.IssueUntil, "issueUntil", FieldRule.Order);
-            check.That(request.IssueUntil <= request.UsableUntil, "usableUntil", FieldRule.Order);
-        }
-
-        await SettleAsync(
-            http, body, check,
-            request => new CreateCoupon(
-                request.Name, new Discount(request.Discount.Kind, request.Discount.Value, request.Discount.Maximum),
-                request.MinimumOrderAmount ?? 0, request.Quantity, request.IssueFrom, request.IssueUntil, request.UsableUntil),
-            CouponCreated).ConfigureAwait(false);
+        await SettleAsync(http, body, CatalogueCommands.Of, CouponCreated).ConfigureAwait(false);
     }
 
     private async Task ChangeCouponAsync(HttpContext http)
     {
         Body<ChangeCouponRequest> body = await http.ReadAsync<ChangeCouponRequest>().ConfigureAwait(false);
         long couponId = http.PathNumber("couponId");
-        var check = new Check();
-        check.Range("couponId", couponId, 1, long.MaxValue);
-        if (body.Value is { } request)
-        {
-            check.Text("name", request.Name);
-            check.Range("quantity", request.Quantity, 0, Limits.Stock);
-        }
-
-        await SettleAsync(
-            http, body, check,
-            request => new ChangeCoupon(couponId, request.Name, request.Quantity, request.IssueFrom, request.IssueUntil, request.UsableUntil),
-            CouponChanged).ConfigureAwait(false);
+        await SettleAsync(http, body, request => CatalogueCommands.Of(couponId, request), CouponChanged).ConfigureAwait(false);
     }
 
-    private static void CheckDiscount(DiscountRequest discount, ref Check check)
-    {
-        bool isPercent = discount.Kind == DiscountKind.Percent;
-        check.Range("discount.value", discount.Value, 1, isPercent ? Limits.Percent : Limits.Balance);
-        check.Range("discount.maximum", discount.Maximum, 1, Limits.Balance);
-        check.That(isPercent || discount.Maximum is null, "discount.maximum", FieldRule.PercentOnly);
-    }
-
-    private Task SettleAsync<TRequest, T>(
-        HttpContext http, Body<TRequest> body, Check check, Func<TRequest, Command> command, Reply<T> reply)
+    private Task SettleAsync<TRequest, T>(HttpContext http, Body<TRequest> body, Func<TRequest, Checked> check, Reply<T> reply)
         where TRequest : class
         where T : Answer
     {
-        return (body.Refusal ?? check.Refusal) is { } refusal
-            ? http.RefuseAsync(refusal)
-            : http.SettleAsync(shop, command(body.Value!), reply, body.Bytes);
+        Checked request = body.Value is { } value ? check(value) : new Checked(null, body.Refusal);
+        return request.Command is { } command
+            ? http.SettleAsync(shop, command, reply, body.Bytes)
+            : http.RefuseAsync(request.Refusal!);
     }
 }

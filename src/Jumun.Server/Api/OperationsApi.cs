@@ -89,37 +89,34 @@ internal sealed class OperationsApi(Shop shop, IHostApplicationLifetime lifetime
     private async Task ReplayAsync(HttpContext http)
     {
         Body<ReplayRequest> body = await http.ReadAsync<ReplayRequest>().ConfigureAwait(false);
-        var check = new Check();
-        if (body.Value is { } request)
-        {
-            check.That(
-                request.EventIds is null ? request.From is not null && request.To is not null : request.From is null && request.To is null,
-                "eventIds", FieldRule.Either);
-            check.That(request.EventIds is null or { Count: >= 1 and <= Bounds.ReplayedEvents }, "eventIds", FieldRule.Count, 1, Bounds.ReplayedEvents);
-            check.That(!(request.From >= request.To), "to", FieldRule.Order);
-        }
-
-        if ((body.Refusal ?? check.Refusal) is { } refusal)
-        {
-            await http.RefuseAsync(refusal).ConfigureAwait(false);
-            return;
-        }
-
-        ReplayEvents command = await CommandOfAsync(body.Value!).ConfigureAwait(false);
-        await http.SettleAsync(shop, command, Replayed, body.Bytes).ConfigureAwait(false);
+        Checked request = body.Value is { } value ? await ReplayOfAsync(shop, value).ConfigureAwait(false) : new Checked(null, body.Refusal);
+        await (request.Command is { } command
+            ? http.SettleAsync(shop, command, Replayed, body.Bytes)
+            : http.RefuseAsync(request.Refusal!)).ConfigureAwait(false);
     }
 
     /// <summary>The events that are meant; a range of more than one commit takes is cut, and says where to go on.</summary>
-    private async ValueTask<ReplayEvents> CommandOfAsync(ReplayRequest request)
+    public static async ValueTask<Checked> ReplayOfAsync(Shop shop, ReplayRequest request)
     {
+        var check = new Check();
+        check.That(
+            request.EventIds is null ? request.From is not null && request.To is not null : request.From is null && request.To is null,
+            "eventIds", FieldRule.Either);
+        check.That(request.EventIds is null or { Count: >= 1 and <= Bounds.ReplayedEvents }, "eventIds", FieldRule.Count, 1, Bounds.ReplayedEvents);
+        check.That(!(request.From >= request.To), "to", FieldRule.Order);
+        if (check.Refusal is { } refusal)
+        {
+            return new Checked(null, refusal);
+        }
+
         if (request.EventIds is { } named)
         {
-            return new ReplayEvents(named, Next: null);
+            return new Checked(new ReplayEvents(named, Next: null), null);
         }
 
         List<(Guid EventId, DateTimeOffset CreatedAt)> events =
             await shop.Store.EventIdsAsync(request.From!.Value, request.To!.Value, Bounds.ReplayedEvents + 1).ConfigureAwait(false);
         DateTimeOffset? next = events.Count > Bounds.ReplayedEvents ? events[^1].CreatedAt : null;
-        return new ReplayEvents([.. events.Take(Bounds.ReplayedEvents).Select(row => row.EventId)], next);
+        return new Checked(new ReplayEvents([.. events.Take(Bounds.ReplayedEvents).Select(row => row.EventId)], next), null);
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Threading.Channels;
 using Jumun.Server.Stores;
 
@@ -24,7 +25,7 @@ internal readonly record struct Settlement(Answer? Answer, StoredAnswer? Stored,
 /// Settles commands in batches: takes what is queued, loads all rows that those commands need, decides each in order of
 /// arrival, commits everything at once and only then answers. While one batch commits, the next one gathers.
 /// </summary>
-internal sealed class Executor : IAsyncDisposable
+internal sealed partial class Executor : IAsyncDisposable
 {
     private static readonly Refusal Bug = new(RefusalCode.InternalError);
     private static readonly Refusal QueueFull = Refusal.Unavailable(RequestOutcome.None, retryAfterSeconds: 1);
@@ -78,7 +79,7 @@ internal sealed class Executor : IAsyncDisposable
     /// </summary>
     public ValueTask<Settlement> SubmitAsync(Command command, KeyedRequest? keyed = null)
     {
-        var submission = new Submission(command, keyed);
+        Submission submission = Requester() is { } request ? new TracedSubmission(command, keyed, request) : new Submission(command, keyed);
         if (keyed is not null)
         {
             return SubmitKeyedAsync(submission, keyed.Key);
@@ -121,11 +122,16 @@ internal sealed class Executor : IAsyncDisposable
         }
     }
 
-    private Refusal? Enqueue(Submission submission) =>
-        Volatile.Read(ref draining) ? Draining
-        : queue.Writer.TryWrite(submission) ? null
-        : Volatile.Read(ref draining) ? Draining
-        : QueueFull;
+    private Refusal? Enqueue(Submission submission)
+    {
+        if (!Volatile.Read(ref draining) && queue.Writer.TryWrite(submission))
+        {
+            return null;
+        }
+
+        Counters.TurnedAway();
+        return Volatile.Read(ref draining) ? Draining : QueueFull;
+    }
 
     private void Settled(IdempotencyKey key)
     {
@@ -157,12 +163,15 @@ internal sealed class Executor : IAsyncDisposable
     /// <summary>Settles these submissions, each exactly once, whatever happens. Never throws.</summary>
     private async ValueTask SettleAsync(List<Submission> submissions)
     {
+        long begun = Stopwatch.GetTimestamp();
+        using Activity? span = BeginSpan(submissions);
         try
         {
             await SettleAmongOthersAsync(submissions).ConfigureAwait(false);
         }
         catch (StoreUnavailableException error)
         {
+            span?.SetStatus(ActivityStatusCode.Error, error.Message);
             Outage.Refused(error, submissions.Count);
             AnswerAll(submissions, Refusal.Unavailable(error.Outcome, retryAfterSeconds: 1));
             return;
@@ -170,23 +179,27 @@ internal sealed class Executor : IAsyncDisposable
         catch (Exception error)
         {
             // A constraint that a decision broke, or a decision that threw: a bug. Nothing was written.
+            span?.SetStatus(ActivityStatusCode.Error, error.Message);
             await store.AbandonAsync().ConfigureAwait(false);
             await SettleHalvesAsync(submissions, error).ConfigureAwait(false);
             return;
         }
 
         Outage.Settled();
+        long settled = Stopwatch.GetTimestamp();
         Counters.Settled(submissions.Count, batch.HasChanges);
         bool hasEvents = batch.Rows.Events.Count > 0 || batch.Rows.Outbox.Count > 0;
         foreach (Submission submission in submissions)
         {
-            Answer(submission, submission.Outcome);
+            Answer(submission, submission.Outcome, settled);
         }
 
         if (hasEvents)
         {
             EventsCommitted?.Invoke();
         }
+
+        ExecutorInstruments.Settled(submissions.Count, Stopwatch.GetElapsedTime(begun, settled));
     }
 
     /// <summary>
@@ -229,7 +242,11 @@ internal sealed class Executor : IAsyncDisposable
             }
         }
 
-        await store.LoadAsync(batch).ConfigureAwait(false);
+        using (StepSpan("load"))
+        {
+            await store.LoadAsync(batch).ConfigureAwait(false);
+        }
+
         foreach (Submission submission in submissions)
         {
             submission.Outcome = Decide(submission);
@@ -237,7 +254,10 @@ internal sealed class Executor : IAsyncDisposable
 
         if (batch.HasChanges)
         {
-            await store.CommitAsync(batch).ConfigureAwait(false);
+            using (StepSpan("commit"))
+            {
+                await store.CommitAsync(batch).ConfigureAwait(false);
+            }
         }
         else
         {
@@ -251,7 +271,7 @@ internal sealed class Executor : IAsyncDisposable
         if (submissions.Count == 1)
         {
             Log.CommandFailed(log, error, submissions[0].Command.GetType().Name);
-            Answer(submissions[0], Settlement.Of(Bug));
+            Answer(submissions[0], Settlement.Of(Bug), Stopwatch.GetTimestamp());
             return;
         }
 
@@ -291,14 +311,17 @@ internal sealed class Executor : IAsyncDisposable
 
     private void AnswerAll(List<Submission> submissions, Refusal refusal)
     {
+        long now = Stopwatch.GetTimestamp();
         foreach (Submission submission in submissions)
         {
-            Answer(submission, Settlement.Of(refusal));
+            Answer(submission, Settlement.Of(refusal), now);
         }
     }
 
-    private void Answer(Submission submission, Settlement settlement)
+    private void Answer(Submission submission, in Settlement settlement, long now)
     {
+        CommandCounter kind = Counters.Settled(submission.Command.GetType(), settlement.Refusal, submission.MicrosecondsUntil(now));
+        ExecutorInstruments.Settled(kind, settlement.Refusal, submission.MicrosecondsUntil(now));
         if (submission.Keyed is { } keyed)
         {
             Settled(keyed.Key);
@@ -316,43 +339,29 @@ internal sealed class Executor : IAsyncDisposable
     }
 
     /// <summary>A command that waits for its answer. Callers go on elsewhere: the lane only signals them.</summary>
-    private sealed class Submission(Command command, KeyedRequest? keyed)
+    private class Submission(Command command, KeyedRequest? keyed)
         : TaskCompletionSource<Settlement>(TaskCreationOptions.RunContinuationsAsynchronously)
     {
+        // The outcome in its parts: the moment of submission fits beside them without making the object larger.
+        private Answer? answer;
+        private StoredAnswer? stored;
+        private Refusal? refusal;
+        private readonly uint submittedAt = Microseconds(Stopwatch.GetTimestamp());
+        private bool replayed;
+
         public Command Command { get; } = command;
 
         public KeyedRequest? Keyed { get; } = keyed;
 
-        public Settlement Outcome { get; set; }
-    }
-}
+        public Settlement Outcome
+        {
+            get => new(answer, stored, refusal, replayed);
+            set => (answer, stored, refusal, replayed) = value;
+        }
 
-/// <summary>What the executor has done since the start: read by anybody, written by its lane alone.</summary>
-internal sealed class ExecutorCounters
-{
-    private long commands;
-    private long batches;
-    private long commits;
-    private long races;
+        /// <summary>How long ago it was submitted; wrong after an hour, which no command waits.</summary>
+        public uint MicrosecondsUntil(long timestamp) => unchecked(Microseconds(timestamp) - submittedAt);
 
-    /// <summary>Commands settled.</summary>
-    public long Commands => Volatile.Read(ref commands);
-
-    /// <summary>Batches settled.</summary>
-    public long Batches => Volatile.Read(ref batches);
-
-    /// <summary>Batches that wrote something: one commit and one fsync each.</summary>
-    public long Commits => Volatile.Read(ref commits);
-
-    /// <summary>Batches that were settled anew because another process was first.</summary>
-    public long Races => Volatile.Read(ref races);
-
-    internal void Raced() => races += 1;
-
-    internal void Settled(int settled, bool committed)
-    {
-        commands += settled;
-        batches += 1;
-        commits += committed ? 1 : 0;
+        private static uint Microseconds(long timestamp) => unchecked((uint)(timestamp / (Stopwatch.Frequency / 1_000_000)));
     }
 }

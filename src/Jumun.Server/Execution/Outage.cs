@@ -20,6 +20,9 @@ internal sealed class Outage(ILogger log)
     private long none;
     private long unknown;
 
+    /// <summary>Whether it lasts.</summary>
+    public bool Lasts => Volatile.Read(ref lasts);
+
     /// <summary>Requests were refused because the store is unavailable; without one, work of the server's own failed.</summary>
     public void Refused(StoreUnavailableException error, int requests)
     {

@@ -57,6 +57,9 @@ internal interface IStore : IAsyncDisposable
     /// <summary>Products on sale by id, above the id given, whose names contain the text given.</summary>
     ValueTask<List<ProductView>> ProductsAsync(string? query, long? above, int limit);
 
+    /// <summary>All products by id, on sale or not, above the id given, whose names contain the text given.</summary>
+    ValueTask<List<ProductView>> AllProductsAsync(string? query, long? above, int limit);
+
     /// <summary>Coupons, newest first, below the id given.</summary>
     ValueTask<List<CouponView>> CouponsAsync(long? below, int limit);
 
@@ -67,6 +70,12 @@ internal interface IStore : IAsyncDisposable
     /// <summary>Orders, newest first, those after the place given, with the place of each.</summary>
     ValueTask<List<((long First, long Second) Place, OrderView Order)>> OrdersAsync(
         string? memberId, OrderStatus? status, (long First, long Second)? after, DateTimeOffset now, int limit);
+
+    /// <summary>Whose an order is, for operators who know its id alone; null when it is not found.</summary>
+    ValueTask<string?> OwnerOfOrderAsync(Guid orderId);
+
+    /// <summary>What an order moved and told.</summary>
+    ValueTask<OrderTrail> OrderTrailAsync(string memberId, Guid orderId);
 
     ValueTask<List<TopProduct>> TopProductsAsync(SalesWindow window, int limit);
 
@@ -100,6 +109,9 @@ internal interface IStore : IAsyncDisposable
     ValueTask<List<((long First, long Second) Place, OutboxEventView Event)>> EventsAsync(
         OutboxState? state, (long First, long Second)? after, int limit);
 
+    /// <summary>What the outbox has still to deliver.</summary>
+    ValueTask<OutboxBacklog> BacklogAsync();
+
     /// <summary>The ids of events committed from a moment until before another, oldest first.</summary>
     ValueTask<List<(Guid EventId, DateTimeOffset CreatedAt)>> EventIdsAsync(DateTimeOffset from, DateTimeOffset to, int limit);
 
@@ -130,6 +142,19 @@ internal sealed record PendingEvent(
     /// <summary>What is recorded once it is delivered.</summary>
     public Delivery Key => new(MemberId, EventId, Sequence);
 }
+
+/// <summary>What is still to be delivered.</summary>
+/// <param name="Pending">Events to be delivered, counted up to <see cref="Bounds.CountedEvents"/>.</param>
+/// <param name="Dead">Events given up, counted as far.</param>
+/// <param name="Oldest">When the oldest that is to be delivered was committed; null when there is none.</param>
+internal sealed record OutboxBacklog(long Pending, long Dead, DateTimeOffset? Oldest)
+{
+    /// <summary>How long the oldest has waited.</summary>
+    public TimeSpan LagAt(DateTimeOffset now) => Oldest is { } oldest && now > oldest ? now - oldest : TimeSpan.Zero;
+}
+
+/// <summary>What an order moved and told: its entries in the ledger and its events, in their order.</summary>
+internal sealed record OrderTrail(IReadOnlyList<LedgerEntry> Entries, IReadOnlyList<OutboxEventView> Events);
 
 /// <summary>The database went away or cannot write.</summary>
 internal sealed class StoreUnavailableException(RequestOutcome outcome, Exception? cause)

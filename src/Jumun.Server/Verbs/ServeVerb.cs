@@ -29,6 +29,9 @@ internal static class ServeVerb
         string token = settings.Auth.SigningKey is null
             ? "<a token of your issuer>"
             : TokenVerb.Issue(settings.Auth, "alice", isAdministrator: false, hours: 24, TimeProvider.System);
+        string operatorToken = settings.Auth.SigningKey is null
+            ? "an administrator's token of your issuer"
+            : TokenVerb.Issue(settings.Auth, "operator", isAdministrator: true, hours: 24, TimeProvider.System);
         const string bearer = "-H \"Authorization: Bearer $TOKEN\"";
         string last = settings.DataPlatform.Sink == SinkKind.File ? $"\n  tail -n 1 {settings.DataPlatform.Path}" : "";
         const string json = "-H \"Content-Type: application/json\"";
@@ -37,6 +40,7 @@ internal static class ServeVerb
             Jumun serves {{settings.Store.Name}} ({{settings.Store.Software}}){{(seeded ? ", with a demo catalogue" : "")}}
               address  {{address}}
               try it   {{address}}/docs   (Authorize with the token below)
+              console  {{address}}/console   (sign in with {{operatorToken}})
               events   {{settings.DataPlatform.Name}}
 
             Paste these into another terminal, one after the other: charge, take a coupon, order with it, pay.

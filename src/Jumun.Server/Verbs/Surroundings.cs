@@ -12,12 +12,7 @@ internal static class Surroundings
             ContentRootPath = AppContext.BaseDirectory,
         });
         builder.Logging.ClearProviders();
-        builder.Logging.AddSimpleConsole(options =>
-        {
-            options.SingleLine = true;
-            options.TimestampFormat = "HH:mm:ss ";
-            options.UseUtcTimestamp = true;
-        });
+        AddConsole(builder.Logging, builder.Configuration["Jumun:Log:Format"]);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
 
         // An activity for each request costs as much as a small one; tracing turns this on when somebody listens.
@@ -30,6 +25,33 @@ internal static class Surroundings
         }
 
         return builder;
+    }
+
+    /// <summary>Where log lines go: as people read them, or as JSON for what collects them.</summary>
+    private static void AddConsole(ILoggingBuilder logging, string? format)
+    {
+        switch (format)
+        {
+            case null or "" or "text":
+                logging.AddSimpleConsole(options =>
+                {
+                    options.SingleLine = true;
+                    options.TimestampFormat = "HH:mm:ss ";
+                    options.UseUtcTimestamp = true;
+                });
+                break;
+            case "json":
+                // With scopes, which carry the trace and the span of the request.
+                logging.AddJsonConsole(options =>
+                {
+                    options.IncludeScopes = true;
+                    options.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
+                    options.UseUtcTimestamp = true;
+                });
+                break;
+            default:
+                throw new SetupException($"Jumun__Log__Format is '{format}'. It must be 'text' or 'json'.");
+        }
     }
 
     /// <summary>The settings of a builder, with a way to check tokens.</summary>

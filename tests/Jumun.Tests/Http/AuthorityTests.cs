@@ -1,11 +1,5 @@
-using System.Buffers.Text;
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json.Nodes;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging;
 
 namespace Jumun.Tests.Http;
 
@@ -105,72 +99,4 @@ public sealed class AuthorityTests
 
     private static async Task IsRefusedAsync(TestShop shop, string token) =>
         (await As(shop, token).GetAsync("/products")).IsProblem(401, "unauthenticated");
-
-    /// <summary>An OpenID Connect issuer, as far as a shop needs one.</summary>
-    private sealed class Issuer : IAsyncDisposable
-    {
-        private readonly WebApplication app;
-        private RSA key = RSA.Create(2048);
-
-        private Issuer(WebApplication app) => this.app = app;
-
-        public string Url { get; private set; } = "";
-
-        public string KeyId { get; private set; } = "first";
-
-        public string PublicKeyPem => key.ExportSubjectPublicKeyInfoPem();
-
-        public static async Task<Issuer> StartAsync()
-        {
-            WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
-            builder.WebHost.UseUrls("http://127.0.0.1:0");
-            builder.Logging.ClearProviders();
-            WebApplication app = builder.Build();
-            var issuer = new Issuer(app);
-            app.MapGet("/.well-known/openid-configuration", http => http.Response.WriteAsync(
-                $$"""{"issuer":"{{issuer.Url}}","jwks_uri":"{{issuer.Url}}/keys"}""", http.RequestAborted));
-            app.MapGet("/keys", http => http.Response.WriteAsync(issuer.Keys(), http.RequestAborted));
-            await app.StartAsync();
-            issuer.Url = app.Urls.Single();
-            return issuer;
-        }
-
-        public void Rotate()
-        {
-            key = RSA.Create(2048);
-            KeyId = "second";
-        }
-
-        public JsonObject Claims(string member)
-        {
-            JsonObject claims = Jwt.Claims(member);
-            claims["iss"] = Url;
-            return claims;
-        }
-
-        public string Token(string member, string? role = null)
-        {
-            JsonObject claims = Claims(member);
-            claims["role"] = role;
-            return Sign(claims);
-        }
-
-        public string Sign(JsonObject claims) => Jwt.Signed(claims, key, KeyId);
-
-        public async ValueTask DisposeAsync()
-        {
-            await app.DisposeAsync();
-            key.Dispose();
-        }
-
-        private string Keys()
-        {
-            RSAParameters parameters = key.ExportParameters(includePrivateParameters: false);
-            var keys = new StringBuilder();
-            keys.Append("{\"keys\":[{\"kty\":\"RSA\",\"use\":\"sig\",\"alg\":\"RS256\",\"kid\":\"").Append(KeyId);
-            keys.Append("\",\"n\":\"").Append(Base64Url.EncodeToString(parameters.Modulus));
-            keys.Append("\",\"e\":\"").Append(Base64Url.EncodeToString(parameters.Exponent)).Append("\"}]}");
-            return keys.ToString();
-        }
-    }
 }

@@ -14,7 +14,7 @@ public sealed class AuthorizationMatrixTests(ShopFixture fixture) : IClassFixtur
         Assert.NotEmpty(shop.Routes);
         Assert.All(shop.Routes, route => Assert.True(
             route.Metadata.GetMetadata<RouteInfo>() is not null, $"{route.RoutePattern.RawText} has no RouteInfo."));
-        Assert.All(shop.Routes, route => Assert.NotEmpty(MethodsOf(route)));
+        Assert.All(shop.Routes.Where(route => AccessOf(route) != Access.Console), route => Assert.NotEmpty(MethodsOf(route)));
     }
 
     [Fact]
@@ -22,6 +22,7 @@ public sealed class AuthorizationMatrixTests(ShopFixture fixture) : IClassFixtur
     {
         string[] open =
         [
+            "/console/language", "/console/sign-in", "/console/sign-in", "/console/sign-in/callback", "/console/sign-in/issuer", "/console/sign-out",
             "/health/live", "/health/ready", "/openapi/v1.json", "/problems/{code}", "/products/top",
         ];
         Assert.Equal(open, Where(Access.Anyone));
@@ -38,6 +39,7 @@ public sealed class AuthorizationMatrixTests(ShopFixture fixture) : IClassFixtur
                 path.StartsWith("/members/{memberId}", StringComparison.Ordinal) || path.StartsWith("/order/{userId}", StringComparison.Ordinal),
                 access == Access.Owner);
             Assert.Equal(path.StartsWith("/admin/", StringComparison.Ordinal), access == Access.Administrator);
+            Assert.Equal(path.StartsWith("/console", StringComparison.Ordinal) && access != Access.Anyone, access == Access.Console);
         });
     }
 
@@ -49,7 +51,7 @@ public sealed class AuthorizationMatrixTests(ShopFixture fixture) : IClassFixtur
         [
             ("nobody", shop.AsNobody()), ("owner", owner), ("other member", shop.Member("other")), ("administrator", shop.Administrator()),
         ];
-        foreach (RouteEndpoint route in shop.Routes)
+        foreach (RouteEndpoint route in shop.Routes.Where(route => !route.RoutePattern.RawText!.StartsWith("/console", StringComparison.Ordinal)))
         {
             Access access = route.Metadata.GetMetadata<RouteInfo>()!.Access;
             foreach (string method in MethodsOf(route))
@@ -72,6 +74,26 @@ public sealed class AuthorizationMatrixTests(ShopFixture fixture) : IClassFixtur
         }
 
         Assert.Equal(0, await owner.BalanceAsync());
+    }
+
+    [Fact]
+    public async Task No_route_of_the_console_is_open_to_a_token_in_a_header()
+    {
+        RouteEndpoint[] console = [.. shop.Routes.Where(route => AccessOf(route) == Access.Console)];
+        Assert.Contains(console, route => route.RoutePattern.RawText == "/console/_blazor");
+        foreach (RouteEndpoint route in console)
+        {
+            string path = PathOf(route).Replace("{Kind}", "coupon", StringComparison.Ordinal)
+                .Replace("{Id:long}", "1", StringComparison.Ordinal).Replace("{OrderId:guid}", Guid.Empty.ToString(), StringComparison.Ordinal)
+                .Replace("{MemberId}", "owner", StringComparison.Ordinal);
+            foreach (TestCaller caller in new[] { shop.AsNobody(), shop.Member("owner"), shop.Administrator() })
+            {
+                string method = MethodsOf(route).FirstOrDefault() ?? "GET";
+                TestAnswer answer = await caller.SendAsync(new HttpMethod(method), path);
+                Assert.True(answer.Status is 303 or 401, $"{method} {path} answered {answer.Status}.");
+                Assert.True(answer.Status == 401 || answer.Headers.Location?.OriginalString == "/console/sign-in");
+            }
+        }
     }
 
     [Fact]
@@ -101,8 +123,10 @@ public sealed class AuthorizationMatrixTests(ShopFixture fixture) : IClassFixtur
     [Fact]
     public async Task The_owner_may_be_spelled_with_escapes() => (await shop.Member("owner").GetAsync("/members/%6Fwner/points")).Is(200);
 
+    private static Access AccessOf(RouteEndpoint route) => route.Metadata.GetMetadata<RouteInfo>()!.Access;
+
     private IEnumerable<string> Where(Access access) => shop.Routes
-        .Where(route => route.Metadata.GetMetadata<RouteInfo>()!.Access == access)
+        .Where(route => AccessOf(route) == access)
         .Select(route => route.RoutePattern.RawText!)
         .Order(StringComparer.Ordinal);
 
@@ -115,6 +139,7 @@ public sealed class AuthorizationMatrixTests(ShopFixture fixture) : IClassFixtur
         (Access.Member, _) => null,
         (Access.Owner, "other member") => 403,
         (Access.Administrator, "owner" or "other member") => 403,
+        (Access.Console, _) => 401,
         _ => null,
     };
 

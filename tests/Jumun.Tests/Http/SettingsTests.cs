@@ -46,6 +46,7 @@ public sealed class SettingsTests
     [InlineData("Jumun:Orders:RefundWindow", "400.00:00:00", "Jumun__Orders__RefundWindow")]
     [InlineData("Jumun:RateLimit:PermitsPerSecond", "0", "Jumun__RateLimit__PermitsPerSecond")]
     [InlineData("Jumun:RateLimit:Burst", "many", "Jumun__RateLimit__Burst")]
+    [InlineData("Jumun:Console:ClientId", "console", "Jumun__Auth__Authority")]
     public async Task A_setting_that_makes_no_sense_refuses_to_start_and_is_named(string name, string value, string named)
     {
         SetupException refused = await Assert.ThrowsAsync<SetupException>(() => StartAsync(new() { [name] = value }));

@@ -490,6 +490,58 @@ public abstract class StoreContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Operators_find_whose_an_order_is_and_what_it_moved_and_told()
+    {
+        await LiveAsync();
+        List<OrderView> orders = (await Store.OrdersAsync(null, null, null, Clock.GetUtcNow(), 10)).ConvertAll(row => row.Order);
+        Assert.Equal(3, orders.Count);
+        foreach (OrderView order in orders)
+        {
+            Assert.Equal(order.MemberId, await Store.OwnerOfOrderAsync(order.OrderId));
+            OrderTrail trail = await Store.OrderTrailAsync(order.MemberId, order.OrderId);
+            int steps = order.Status switch
+            {
+                OrderStatus.PendingPayment => 0,
+                OrderStatus.Completed => 1,
+                OrderStatus.Refunded => 2,
+                OrderStatus.Expired or OrderStatus.Cancelled => throw new InvalidOperationException(),
+            };
+            Assert.Equal(new[] { LedgerKind.Payment, LedgerKind.Refund }.Take(steps), trail.Entries.Select(entry => entry.Kind));
+            Assert.Equal(new[] { OrderEventType.Completed, OrderEventType.Refunded }.Take(steps), trail.Events.Select(told => told.Type));
+            Assert.All(trail.Events, told => Assert.Equal((order.OrderId, OutboxState.Pending), (told.OrderId, told.State)));
+            Assert.Empty((await Store.OrderTrailAsync("somebody", order.OrderId)).Entries);
+        }
+
+        Assert.Null(await Store.OwnerOfOrderAsync(OrderIds.Next()));
+        Assert.Null(await Store.OwnerOfOrderAsync(Guid.Empty));
+    }
+
+    [Fact]
+    public async Task The_backlog_is_what_is_still_to_be_delivered_and_since_when()
+    {
+        Assert.Equal(new OutboxBacklog(0, 0, null), await Store.BacklogAsync());
+        await LiveAsync();
+        OutboxBacklog backlog = await Store.BacklogAsync();
+        Assert.Equal((3, 0), (backlog.Pending, backlog.Dead));
+        List<PendingEvent> pending = await PendingAsync(10);
+        Assert.Equal((await Store.EventsAsync(null, null, 10)).Min(row => row.Event.CreatedAt), backlog.Oldest);
+        await DoAsync<Done>(new RecordDelivery(pending.ConvertAll(one => one.Key)));
+        Assert.Equal(new OutboxBacklog(0, 0, null), await Store.BacklogAsync());
+    }
+
+    [Fact]
+    public async Task Operators_see_products_that_are_not_on_sale_too()
+    {
+        ProductView shown = await ProductAsync(name: "red mug");
+        ProductView hidden = await ProductAsync(name: "blue mug");
+        hidden = await DoAsync<ProductView>(new ChangeProduct(hidden.ProductId, null, null, OnSale: false));
+        Assert.Equal([shown], await Store.ProductsAsync(null, null, 10));
+        Assert.Equal([shown, hidden], await Store.AllProductsAsync(null, null, 10));
+        Assert.Equal([hidden], await Store.AllProductsAsync("blue", null, 10));
+        Assert.Equal([hidden], await Store.AllProductsAsync(null, shown.ProductId, 10));
+    }
+
+    [Fact]
     public async Task A_read_that_begins_after_an_answer_sees_its_effect()
     {
         ProductView product = await ProductAsync(stock: 1_000);

@@ -49,14 +49,18 @@ internal sealed partial class PostgresStore
             .With(memberId).With(below ?? long.MaxValue).With(limit),
         PostgresRows.LedgerEntry);
 
-    public ValueTask<List<ProductView>> ProductsAsync(string? query, long? above, int limit)
+    public ValueTask<List<ProductView>> ProductsAsync(string? query, long? above, int limit) => ProductsAsync("AND on_sale", query, above, limit);
+
+    public ValueTask<List<ProductView>> AllProductsAsync(string? query, long? above, int limit) => ProductsAsync("", query, above, limit);
+
+    private ValueTask<List<ProductView>> ProductsAsync(string which, string? query, long? above, int limit)
     {
-        const string Select = $"SELECT {PostgresRows.ProductColumns} FROM products WHERE on_sale AND product_id > $1";
+        string select = $"SELECT {PostgresRows.ProductColumns} FROM products WHERE product_id > $1 {which}";
         const string Page = "ORDER BY product_id LIMIT $2";
         return AllAsync(
             query is null
-                ? new Query($"{Select} {Page}").With(above ?? 0).With(limit)
-                : new Query($@"{Select} AND name ILIKE $3 ESCAPE '\' {Page}").With(above ?? 0).With(limit).With($"%{Escaped(query)}%"),
+                ? new Query($"{select} {Page}").With(above ?? 0).With(limit)
+                : new Query($@"{select} AND name ILIKE $3 ESCAPE '\' {Page}").With(above ?? 0).With(limit).With($"%{Escaped(query)}%"),
             PostgresRows.Product);
     }
 

@@ -62,6 +62,15 @@ internal sealed partial class SqliteStore
                 .Bind(1, a.above ?? 0).Bind(2, a.query is null ? null : $"%{Escaped(a.query)}%").Bind(3, a.limit),
             SqliteRows.Product));
 
+    public ValueTask<List<ProductView>> AllProductsAsync(string? query, long? above, int limit) =>
+        ReadAsync((query, above, limit), static (db, a) => All(
+            db[$"""
+                SELECT {SqliteRows.ProductColumns} FROM products
+                WHERE product_id > ?1 AND (?2 IS NULL OR name LIKE ?2 ESCAPE '\') ORDER BY product_id LIMIT ?3
+                """]
+                .Bind(1, a.above ?? 0).Bind(2, a.query is null ? null : $"%{Escaped(a.query)}%").Bind(3, a.limit),
+            SqliteRows.Product));
+
     public ValueTask<List<CouponView>> CouponsAsync(long? below, int limit) =>
         ReadAsync((below, limit), static (db, a) => All(
             db[$"SELECT {SqliteRows.CouponColumns} FROM coupons WHERE coupon_id < ?1 ORDER BY coupon_id DESC LIMIT ?2"]

@@ -1,0 +1,78 @@
+using Jumun.Server.Api;
+using Microsoft.AspNetCore.Components.Endpoints;
+using Microsoft.AspNetCore.DataProtection;
+
+namespace Jumun.Server.Operators;
+
+/// <summary>
+/// The operators' console at <c>/console</c>: components that run here and send what changes to the browser. Each of its
+/// routes asks for a session, and its pages may load and reach nothing but this server.
+/// </summary>
+internal static class ConsoleWeb
+{
+    /// <summary>The tag of routes that answer with a page.</summary>
+    public const string Page = "console page";
+
+    /// <summary>What a page of the console may do: files and the socket of this server, and forms to it.</summary>
+    public const string PageSecurity =
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        + "base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
+
+    private const string Root = "/console";
+
+    public static void AddConsole(this IServiceCollection services)
+    {
+        services.AddRazorComponents().AddInteractiveServerComponents(options =>
+        {
+            options.DisconnectedCircuitMaxRetained = Bounds.DisconnectedConsoles;
+            options.DisconnectedCircuitRetentionPeriod = TimeSpan.FromSeconds(Bounds.DisconnectedConsoleSeconds);
+        });
+        services.AddSingleton<CodeFlow>();
+        services.AddSingleton<SignIn>();
+
+        // What a page and its circuit say to each other is sealed with a key of this process: nothing is written to a disk, and nothing is made at the start.
+        services.AddDataProtection().UseEphemeralDataProtectionProvider();
+        foreach (ServiceDescriptor keys in services.Where(service =>
+            service.ServiceType == typeof(IHostedService) && service.ImplementationType?.Assembly == typeof(IDataProtectionBuilder).Assembly).ToList())
+        {
+            services.Remove(keys);
+        }
+
+        services.AddAntiforgery(options =>
+        {
+            options.Cookie.Name = "jumun-console-form";
+            options.SuppressXFrameOptionsHeader = true;
+        });
+    }
+
+    /// <summary>Lets the components see their paths below <c>/console</c>. After the access control, which sees them whole.</summary>
+    public static void UseConsole(this WebApplication app) => app.Use((http, next) =>
+    {
+        if (http.GetEndpoint()?.Metadata.GetMetadata<RouteInfo>()?.Access == Access.Console)
+        {
+            http.Response.Headers.ContentSecurityPolicy = PageSecurity;
+            http.Request.Path.StartsWithSegments(Root, out PathString rest);
+            http.Request.PathBase = Root;
+            http.Request.Path = rest.HasValue ? rest : "/";
+        }
+
+        return next(http);
+    });
+
+    public static void MapConsole(this WebApplication app)
+    {
+        app.Services.GetRequiredService<SignIn>().Map(app);
+        app.MapGroup(Root)
+            .MapRazorComponents<App>()
+            .AddInteractiveServerRenderMode(options =>
+            {
+                // The pages' own policy says it, for all of them.
+                options.ContentSecurityFrameAncestorsPolicy = null;
+            })
+            .DisableAntiforgery()
+            .Add(endpoint => endpoint.Metadata.Add(new RouteInfo(Access.Console, endpoint.DisplayName ?? "console", "A part of the console.")
+            {
+                Tag = endpoint.Metadata.OfType<ComponentTypeMetadata>().Any() ? Page : "console",
+            }));
+    }
+}

@@ -1,0 +1,123 @@
+using System.Buffers.Text;
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.Logging;
+
+namespace Jumun.Tests.Http;
+
+/// <summary>
+/// An OpenID Connect issuer, as far as a shop needs one: its keys, and the code flow with PKCE for one client. Whoever comes to
+/// it is signed in as <see cref="Operator"/> at once.
+/// </summary>
+internal sealed class Issuer : IAsyncDisposable
+{
+    public const string ClientId = "jumun-console";
+    public const string ClientSecret = "a secret: with %";
+
+    private readonly WebApplication app;
+    private readonly ConcurrentDictionary<string, string> challenges = new();
+    private RSA key = RSA.Create(2048);
+
+    private Issuer(WebApplication app) => this.app = app;
+
+    public string Url { get; private set; } = "";
+
+    public string KeyId { get; private set; } = "first";
+
+    /// <summary>Who signs in, and as what.</summary>
+    public (string Name, string? Role) Operator { get; set; } = ("root", "admin");
+
+    public string PublicKeyPem => key.ExportSubjectPublicKeyInfoPem();
+
+    public static async Task<Issuer> StartAsync()
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.ClearProviders();
+        WebApplication app = builder.Build();
+        var issuer = new Issuer(app);
+        app.MapGet("/.well-known/openid-configuration", http => http.Response.WriteAsync(
+            $$"""
+            {"issuer":"{{issuer.Url}}","jwks_uri":"{{issuer.Url}}/keys",
+             "authorization_endpoint":"{{issuer.Url}}/authorize","token_endpoint":"{{issuer.Url}}/token"}
+            """,
+            http.RequestAborted));
+        app.MapGet("/keys", http => http.Response.WriteAsync(issuer.Keys(), http.RequestAborted));
+        app.MapGet("/authorize", http => issuer.Authorize(http));
+        app.MapPost("/token", issuer.ExchangeAsync);
+        await app.StartAsync();
+
+        // By name, so that a browser takes it for another site than the shop, which it knows by its number.
+        issuer.Url = app.Urls.Single().Replace("127.0.0.1", "localhost", StringComparison.Ordinal);
+        return issuer;
+    }
+
+    public void Rotate()
+    {
+        key = RSA.Create(2048);
+        KeyId = "second";
+    }
+
+    public JsonObject Claims(string member)
+    {
+        JsonObject claims = Jwt.Claims(member);
+        claims["iss"] = Url;
+        return claims;
+    }
+
+    public string Token(string member, string? role = null)
+    {
+        JsonObject claims = Claims(member);
+        claims["role"] = role;
+        return Sign(claims);
+    }
+
+    public string Sign(JsonObject claims) => Jwt.Signed(claims, key, KeyId);
+
+    public async ValueTask DisposeAsync()
+    {
+        await app.DisposeAsync();
+        key.Dispose();
+    }
+
+    private Task Authorize(HttpContext http)
+    {
+        IQueryCollection query = http.Request.Query;
+        Assert.Equal(("code", ClientId, "S256"), ((string?)query["response_type"], (string?)query["client_id"], (string?)query["code_challenge_method"]));
+        string code = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16));
+        challenges[code] = query["code_challenge"]!;
+        http.Response.Redirect(QueryHelpers.AddQueryString(
+            query["redirect_uri"]!, new Dictionary<string, string?> { ["code"] = code, ["state"] = query["state"], ["iss"] = Url }));
+        return Task.CompletedTask;
+    }
+
+    /// <summary>A token for a code, once, for the client that knows its secret and what the challenge was made from.</summary>
+    private async Task ExchangeAsync(HttpContext http)
+    {
+        IFormCollection form = await http.Request.ReadFormAsync(http.RequestAborted);
+        string pair = Convert.ToBase64String(Encoding.UTF8.GetBytes($"{Uri.EscapeDataString(ClientId)}:{Uri.EscapeDataString(ClientSecret)}"));
+        string verified = Base64Url.EncodeToString(SHA256.HashData(Encoding.ASCII.GetBytes(form["code_verifier"].ToString())));
+        bool isGood = http.Request.Headers.Authorization == $"Basic {pair}" && form["grant_type"] == "authorization_code"
+            && challenges.TryRemove(form["code"].ToString(), out string? challenge) && challenge == verified;
+        http.Response.StatusCode = isGood ? StatusCodes.Status200OK : StatusCodes.Status400BadRequest;
+        await http.Response.WriteAsync(
+            isGood ? $$"""{"token_type":"Bearer","access_token":"{{Token(Operator.Name, Operator.Role)}}"}""" : """{"error":"invalid_grant"}""",
+            http.RequestAborted);
+    }
+
+    private string Keys()
+    {
+        RSAParameters parameters = key.ExportParameters(includePrivateParameters: false);
+        var keys = new StringBuilder();
+        keys.Append("{\"keys\":[{\"kty\":\"RSA\",\"use\":\"sig\",\"alg\":\"RS256\",\"kid\":\"").Append(KeyId);
+        keys.Append("\",\"n\":\"").Append(Base64Url.EncodeToString(parameters.Modulus));
+        keys.Append("\",\"e\":\"").Append(Base64Url.EncodeToString(parameters.Exponent)).Append("\"}]}");
+        return keys.ToString();
+    }
+}
