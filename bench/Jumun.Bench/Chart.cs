@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace Jumun.Bench;
@@ -28,26 +27,34 @@ internal static class Chart
         double Y(double y) => 16 + ((1 - (y / most)) * (Height - Bottom - 16));
 
         var svg = new StringBuilder();
-        svg.Append(CultureInfo.InvariantCulture, $"<figure><figcaption>{title}</figcaption><svg viewBox=\"0 0 {Width} {Height + 24}\" role=\"img\" aria-label=\"{title}\">");
+        void Add(FormattableString text) => svg.Append(FormattableString.Invariant(text));
+        Add($"<figure><figcaption>{title}</figcaption><svg viewBox=\"0 0 {Width} {Height + 24}\" role=\"img\" aria-label=\"{title}\">");
         for (int i = 0; i <= 4; i++)
         {
             double value = most * i / 4;
-            svg.Append(CultureInfo.InvariantCulture, $"<line x1=\"{Left}\" x2=\"{Width - 16}\" y1=\"{Y(value):F1}\" y2=\"{Y(value):F1}\" stroke=\"var(--line)\"/>");
-            svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{Left - 6}\" y=\"{Y(value) + 4:F1}\" text-anchor=\"end\">{value:#,0.##}</text>");
+            Add($"<line x1=\"{Left}\" x2=\"{Width - 16}\" y1=\"{Y(value):F1}\" y2=\"{Y(value):F1}\" stroke=\"var(--line)\"/>");
+            Add($"<text x=\"{Left - 6}\" y=\"{Y(value) + 4:F1}\" text-anchor=\"end\">{value:#,0.##}</text>");
         }
 
-        foreach (double x in lines.SelectMany(line => line.Points).Select(point => point.X).Distinct().Order().ToList() is { Count: <= 12 } all ? all : [first, (first + last) / 2, last])
+        List<double> marks = [.. lines.SelectMany(line => line.Points).Select(point => point.X).Distinct().Order()];
+        foreach (double x in marks.Count <= 12 ? marks : [first, (first + last) / 2, last])
         {
-            svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{X(x):F1}\" y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">{x:#,0.##}</text>");
+            Add($"<text x=\"{X(x):F1}\" y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">{x:#,0.##}</text>");
         }
 
-        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{Width - 16}\" y=\"{Height - 6}\" text-anchor=\"end\">{across}</text><text x=\"4\" y=\"10\">{up}</text>");
+        Add($"<text x=\"{Width - 16}\" y=\"{Height - 6}\" text-anchor=\"end\">{across}</text><text x=\"4\" y=\"10\">{up}</text>");
         for (int i = 0; i < lines.Count; i++)
         {
             string colour = Colours[i % Colours.Length];
-            svg.Append("<polyline fill=\"none\" stroke-width=\"2\" stroke=\"").Append(colour).Append("\" points=\"");
-            svg.AppendJoin(' ', lines[i].Points.Select(point => string.Create(CultureInfo.InvariantCulture, $"{X(point.X):F1},{Y(point.Y):F1}"))).Append("\"/>");
-            svg.Append(CultureInfo.InvariantCulture, $"<rect x=\"{Left + (i * 72)}\" y=\"{Height + 6}\" width=\"10\" height=\"10\" fill=\"{colour}\"/><text x=\"{Left + 14 + (i * 72)}\" y=\"{Height + 15}\">{lines[i].Name}</text>");
+            double name = Left + (i * 72);
+            Add($"<polyline fill=\"none\" stroke-width=\"2\" stroke=\"{colour}\" points=\"");
+            foreach ((double x, double y) in lines[i].Points)
+            {
+                Add($"{X(x):F1},{Y(y):F1} ");
+            }
+
+            Add($"\"/><rect x=\"{name}\" y=\"{Height + 6}\" width=\"10\" height=\"10\" fill=\"{colour}\"/>");
+            Add($"<text x=\"{name + 14}\" y=\"{Height + 15}\">{lines[i].Name}</text>");
         }
 
         return svg.Append("</svg></figure>").ToString();

@@ -62,8 +62,8 @@ internal static class Report
         var text = new StringBuilder();
         foreach (string store in Stores(results).Where(store => results.Exists(result => result["store"] == store && result["system"] == "jumun")))
         {
-            text.AppendLine().AppendLine(
-                $"| Work, {StoreName(store)} | requests/s | ceiling | share | floor / aim | p50 | p99 | p99.9 ms | errors | commands a batch | bytes a request |");
+            text.AppendLine().Append("| Work, ").Append(StoreName(store)).AppendLine(
+                " | requests/s | ceiling | share | floor / aim | p50 | p99 | p99.9 ms | errors | commands a batch | bytes a request |");
             text.AppendLine("|---|---|---|---|---|---|---|---|---|---|---|");
             foreach ((string work, string name) in Works)
             {
@@ -77,8 +77,11 @@ internal static class Report
                 string asked = Shares.TryGetValue((store, work), out var target)
                     ? Invariant($"{target.Floor:0.##} / {target.Aim:0.##}{(share < target.Floor ? ", **missed**" : share < target.Aim ? "" : ", reached")}")
                     : "";
-                text.AppendLine(Invariant(
-                    $"| {name} | {Median(rounds, "rate"):N0} | {Median(Rounds(results, "ceiling", store, work), "rate"):N0} | {share:F2} | {asked} | {Median(rounds, "p50"):F1} | {Median(rounds, "p99"):F0} | {Median(rounds, "p999"):F0} | {rounds.Sum(round => round.Number("errors")):F0} | {Median(rounds, "batch"):F0} | {Median(rounds, "allocated"):N0} |"));
+                double ceiling = Median(Rounds(results, "ceiling", store, work), "rate");
+                text.Append(Invariant($"| {name} | {Median(rounds, "rate"):N0} | {ceiling:N0} | {share:F2} | {asked} "));
+                text.Append(Invariant($"| {Median(rounds, "p50"):F1} | {Median(rounds, "p99"):F0} | {Median(rounds, "p999"):F0} "));
+                text.Append(Invariant($"| {rounds.Sum(round => round.Number("errors")):F0} "));
+                text.AppendLine(Invariant($"| {Median(rounds, "batch"):F0} | {Median(rounds, "allocated"):N0} |"));
             }
         }
 
@@ -101,8 +104,13 @@ internal static class Report
             // The first seconds are the warm-up's.
             List<Result> early = [.. growth.Skip(1).Take(3)];
             List<Result> late = [.. growth.TakeLast(3)];
-            text.AppendLine(Invariant(
-                $"- {StoreName(store)}: {growth[^1].Number("orders"):N0} orders stored; {Median(early, "rate"):N0} requests/s at first and {Median(late, "rate"):N0} at last ({Median(late, "rate") / Median(early, "rate"):F2}), p99 {Median(early, "p99"):F0} and {Median(late, "p99"):F0} ms, memory {growth[^1].Number("rss") / 1048576:F0} MiB, {results.Find(result => result["system"] == "size" && result["store"] == store)?.Number("bytes_an_order"):N0} bytes an order."));
+            double first = Median(early, "rate");
+            double last = Median(late, "rate");
+            Result? size = results.Find(result => result["store"] == store && result["system"] == "size");
+            text.Append(Invariant($"- {StoreName(store)}: {growth[^1].Number("orders"):N0} orders stored; "));
+            text.Append(Invariant($"{first:N0} requests/s at first and {last:N0} at last ({last / first:F2}), "));
+            text.Append(Invariant($"p99 {Median(early, "p99"):F0} and {Median(late, "p99"):F0} ms, memory {growth[^1].Number("rss") / 1048576:F0} MiB, "));
+            text.AppendLine(Invariant($"{size?.Number("bytes_an_order"):N0} bytes an order."));
         }
     }
 
@@ -119,14 +127,16 @@ internal static class Report
 
             if (results.Find(result => result["system"] == "server" && result["store"] == store) is { } server)
             {
-                text.AppendLine(Invariant(
-                    $"- {StoreName(store)}: peak memory {server.Number("peak") / 1048576:F0} MiB; started again on what it stored, ready after {Median([.. results.Where(result => result["system"] == "start" && result["store"] == store)], "ready_ms"):F0} ms."));
+                List<Result> starts = [.. results.Where(result => result["system"] == "start" && result["store"] == store)];
+                text.Append(Invariant($"- {StoreName(store)}: peak memory {server.Number("peak") / 1048576:F0} MiB; "));
+                text.AppendLine(Invariant($"started again on what it stored, ready after {Median(starts, "ready_ms"):F0} ms."));
             }
 
             if (results.Find(result => result["system"] == "syncs" && result["store"] == store) is { } syncs)
             {
-                text.AppendLine(Invariant(
-                    $"- {StoreName(store)}: {syncs.Number("syncs"):N0} syncs for {syncs.Number("commits"):N0} commits of {syncs.Number("commands"):N0} commands, {1000 * syncs.Number("syncs") / syncs.Number("commands"):F1} a thousand commands."));
+                double thousands = syncs.Number("commands") / 1_000;
+                text.Append(Invariant($"- {StoreName(store)}: {syncs.Number("syncs"):N0} syncs for {syncs.Number("commits"):N0} commits "));
+                text.AppendLine(Invariant($"of {syncs.Number("commands"):N0} commands, {syncs.Number("syncs") / thousands:F1} a thousand commands."));
             }
         }
 
@@ -137,15 +147,17 @@ internal static class Report
             double textbook = Rate(results, "textbook", "postgres", work);
             if (textbook > 0)
             {
-                text.AppendLine(Invariant(
-                    $"- The textbook's shop, {work}: {textbook:N0} requests/s, p99 {Median(Rounds(results, "textbook", "postgres", work), "p99"):N0} ms; Jumun {ours / textbook:F1} times that."));
+                double p99 = Median(Rounds(results, "textbook", "postgres", work), "p99");
+                text.Append(Invariant($"- The textbook's shop, {work}: {textbook:N0} requests/s, p99 {p99:N0} ms; "));
+                text.AppendLine(Invariant($"Jumun {ours / textbook:F1} times that."));
             }
         }
 
         if (pgbench > 0)
         {
-            text.AppendLine(Invariant(
-                $"- pgbench (TPC-B-like, 16 clients): {pgbench:N0} transactions/s; purchases {Rate(results, "jumun", "postgres", "hot") / pgbench:F1} times that (in requests)."));
+            double purchases = Rate(results, "jumun", "postgres", "hot");
+            text.Append(Invariant($"- pgbench (TPC-B-like, 16 clients): {pgbench:N0} transactions/s; "));
+            text.AppendLine(Invariant($"purchases {purchases / pgbench:F1} times that (in requests)."));
         }
     }
 
@@ -161,7 +173,8 @@ internal static class Report
             td, th { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
             td:first-child, th:first-child { text-align: left; white-space: normal; min-width: 14rem }
             svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; fill: currentColor }
-            figure { margin: 1.5rem 0 } figcaption { font-weight: 600 } .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1rem }
+            figure { margin: 1.5rem 0 } figcaption { font-weight: 600 }
+            .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1rem }
             </style><h1>Jumun, measured</h1>
             """);
         page.Append(HtmlTables(Tables(results)));
@@ -187,7 +200,8 @@ internal static class Report
             ChartLine ours = LineOf("jumun");
             if (ours.Points.Count > 0)
             {
-                page.Append(Chart.Draw($"Requests a second against connections: {name}", "connections", "requests/s", [ours, LineOf("ceiling")], logarithmic: true));
+                page.Append(Chart.Draw(
+                    $"Requests a second against connections: {name}", "connections", "requests/s", [ours, LineOf("ceiling")], logarithmic: true));
             }
         }
     }
@@ -212,10 +226,12 @@ internal static class Report
             return;
         }
 
-        ChartLine Of(string name, string value, double unit = 1) => new(name, [.. growth.Select(result => (result.Number("orders") / 1e6, result.Number(value) / unit))]);
+        ChartLine Of(string name, string value, double unit = 1) =>
+            new(name, [.. growth.Select(result => (result.Number("orders") / 1e6, result.Number(value) / unit))]);
         page.Append(Chart.Draw("Purchases as orders are stored", "million orders", "requests/s", [Of("rate", "rate")]));
         page.Append(Chart.Draw("Latency as orders are stored", "million orders", "ms", [Of("p50", "p50"), Of("p99", "p99")]));
-        page.Append(Chart.Draw("Memory and disk as orders are stored", "million orders", "MiB", [Of("memory", "rss", 1048576), Of("database", "bytes", 1048576)]));
+        page.Append(Chart.Draw(
+            "Memory and disk as orders are stored", "million orders", "MiB", [Of("memory", "rss", 1048576), Of("database", "bytes", 1048576)]));
     }
 
     private static string HtmlTables(string markdown)
