@@ -82,8 +82,8 @@ internal sealed class Receiver
             double[] sorted = [.. delays.Order()];
             double At(double share) => sorted.Length == 0 ? 0 : sorted[(int)Math.Min(sorted.Length - 1, sorted.Length * share)];
             double latest = recent.Count == 0 ? 0 : recent.Max(one => one.Delay);
-            string told = $"p50={At(0.5):0.0} p99={At(0.99):0.0} max={At(1):0.0}";
-            return $"events={events.Count} measured={sorted.Length} {told} second={recent.Count} oldest={latest:0}\n";
+            return $"events={events.Count} measured={sorted.Length} p50={At(0.5):0.0} p99={At(0.99):0.0} max={At(1):0.0} "
+                + $"second={recent.Count} oldest={latest:0}\n";
         }
     }
 

@@ -186,6 +186,9 @@ internal static class Bounds
     /// <summary>Bytes of an answer of the data platform that are thrown away to keep a connection; with more, the connection is thrown away.</summary>
     public const int DrainedBytes = 16 * 1024;
 
+    /// <summary>How long such an answer may take, in seconds.</summary>
+    public const int DrainedSeconds = 1;
+
     /// <summary>Events that one replay makes pending again: more than one batch can commit at one moment, so that a range is gone through.</summary>
     public const int ReplayedEvents = 1_000;
 

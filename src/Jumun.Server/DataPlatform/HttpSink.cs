@@ -26,7 +26,7 @@ internal sealed class HttpSink : ISink, IDisposable
         ConnectTimeout = TimeSpan.FromSeconds(Bounds.ConnectSeconds),
         PooledConnectionLifetime = TimeSpan.FromSeconds(Bounds.ConnectionLifetimeSeconds),
         MaxResponseHeadersLength = Bounds.HeaderBytes / 1024,
-        MaxResponseDrainSize = Bounds.DrainedBytes,
+        MaxResponseDrainSize = 0,
     })
     {
         Timeout = Timeout.InfiniteTimeSpan,
@@ -58,6 +58,7 @@ internal sealed class HttpSink : ISink, IDisposable
         }
 
         using HttpResponseMessage response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation).ConfigureAwait(false);
+        await DrainAsync(response, cancellation).ConfigureAwait(false);
         return DeliveryOutcome.Of(VerdictOf(response.StatusCode, events.Count), events.Count, ReasonOf(response), RetryAfterOf(response));
     }
 
@@ -92,6 +93,26 @@ internal sealed class HttpSink : ISink, IDisposable
         }
 
         return $"msg_{Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 16))}";
+    }
+
+    /// <summary>
+    /// Throws away what the receiver says beside its status, so that the connection can be used again. When there is much of it,
+    /// or it takes long, the connection is thrown away instead.
+    /// </summary>
+    private static async ValueTask DrainAsync(HttpResponseMessage response, CancellationToken cancellation)
+    {
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        late.CancelAfter(TimeSpan.FromSeconds(Bounds.DrainedSeconds));
+        try
+        {
+            await using Stream body = await response.Content.ReadAsStreamAsync(late.Token).ConfigureAwait(false);
+            byte[] discarded = new byte[Bounds.DrainedBytes];
+            await body.ReadAtLeastAsync(discarded, discarded.Length, throwOnEndOfStream: false, late.Token).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is HttpRequestException or IOException or OperationCanceledException)
+        {
+            // Its status was heard, and that is what counts.
+        }
     }
 
     private static Verdict VerdictOf(HttpStatusCode status, int events) => (int)status switch

@@ -14,6 +14,7 @@ internal sealed class Relay(
     Executor executor, IStore store, Leases leases, ISink sink, Settings settings, TimeProvider clock, ILogger<Relay> log) : BackgroundService
 {
     private static readonly TimeSpan Poll = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestPoll = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan PollBesideOthers = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan LongestRound = TimeSpan.FromSeconds(Bounds.LeaseSeconds / 4.0);
@@ -220,13 +221,14 @@ internal sealed class Relay(
     private async ValueTask<List<PendingEvent>> ReadAsync(int limit)
     {
         // Now and then it looks for what was made pending again; what is held back makes that the dearer, and the rarer.
-        TimeSpan rest = TimeSpan.FromTicks(Math.Max(Poll.Ticks, readTime.Ticks * 20));
+        TimeSpan rest = Clamp(readTime * 20, Poll, LongestPoll);
         bool anew = looksAnew | courier.TakeReleased() | clock.GetElapsedTime(lookedAnewAt) > rest;
         looksAnew = anew;
         long began = clock.GetTimestamp();
+        long measured = Stopwatch.GetTimestamp();
         List<PendingEvent> events = await store.PendingEventsAsync(leases.Partitions, courier.Held.Names, anew, limit).ConfigureAwait(false);
         looksAnew = false;
-        readTime = clock.GetElapsedTime(began);
+        readTime = Stopwatch.GetElapsedTime(measured);
         lookedAnewAt = anew ? began : lookedAnewAt;
         return events;
     }
@@ -261,8 +263,8 @@ internal sealed class Relay(
     /// <summary>Waits for what follows a round.</summary>
     private async ValueTask PauseAsync(Round round, CancellationToken stopping)
     {
-        // Reading takes a fifth of the time at most, even when it is slow.
-        TimeSpan rest = TimeSpan.FromTicks(Math.Max(Gather.Ticks, readTime.Ticks * 4));
+        // Reading takes a fifth of the time, even when it is slow.
+        TimeSpan rest = Clamp(readTime * 4, Gather, Poll);
         switch (round)
         {
             case Round.Full:
@@ -271,18 +273,18 @@ internal sealed class Relay(
                 await Task.Delay(rest, stopping).ConfigureAwait(false);
                 return;
             case Round.Closed:
-                await Task.Delay(courier.Circuit.IsClosed ? Poll : Clamp(courier.Circuit.Remaining, Gather), stopping).ConfigureAwait(false);
+                await Task.Delay(courier.Circuit.IsClosed ? Poll : Clamp(courier.Circuit.Remaining, Gather, Poll), stopping).ConfigureAwait(false);
                 return;
             case Round.Empty:
                 // A commit of another process is not heard here, only found.
                 TimeSpan poll = leases.Processes > 1 ? PollBesideOthers : Poll;
-                TimeSpan due = Clamp(courier.Held.UntilDue(), rest);
+                TimeSpan due = Clamp(courier.Held.UntilDue(), rest, Poll);
                 await wake.WaitAsync(due < poll ? due : poll > rest ? poll : rest, stopping).ConfigureAwait(false);
                 return;
         }
     }
 
-    private static TimeSpan Clamp(TimeSpan time, TimeSpan least) => time < least ? least : time > Poll ? Poll : time;
+    private static TimeSpan Clamp(TimeSpan time, TimeSpan least, TimeSpan most) => time < least ? least : time > most ? most : time;
 
     private void Wake()
     {

@@ -73,6 +73,9 @@ public abstract class SinkTest : IAsyncLifetime
         [.. (await Shop.Administrator().GetAsync($"/admin/events?state={state}&limit=100")).Is(200)["items"]!.AsArray()
             .Select(one => ((string)one!["eventId"]!, (string)one["memberId"]!))];
 
+    /// <summary>Waits until so many members are held back.</summary>
+    private protected Task HeldAsync(int members) => TestShop.UntilAsync(() => Task.FromResult(Shop.Figures.Held == members));
+
     private protected Task StateAsync(CircuitState state, double seconds = 20) =>
         TestShop.UntilAsync(() => Task.FromResult(Shop.Figures.Circuit == state), seconds);
 

@@ -156,15 +156,20 @@ internal sealed partial class PostgresStore
 
     private static Query EventsQuery(OutboxState? state)
     {
-        const string Columns = $"o.event_id, o.type, o.order_id, o.member_id, o.sequence, {PostgresRows.EventState}, o.created_at";
+        const string Columns = "o.event_id, o.type, o.order_id, o.member_id, o.sequence";
         const string After = "(o.created_at, substring(uuid_send(o.event_id) FROM 9)) < ($1, $2) AND o.created_at <= $1";
-        const string All = $"SELECT {Columns} FROM {PostgresRows.EventsWithState} WHERE {After}";
         const string Page = "ORDER BY o.created_at DESC, substring(uuid_send(o.event_id) FROM 9) DESC LIMIT $3";
+        const string All = $"SELECT {Columns}, {PostgresRows.EventState}, o.created_at FROM {PostgresRows.EventsWithState} WHERE {After}";
+
+        // What waits or is dead is chosen where it stands: the outbox grows for ever, and has next to none of it.
+        const string Body = "CROSS JOIN LATERAL (SELECT * FROM outbox WHERE member_id = k.member_id AND event_id = k.event_id OFFSET 0) o";
+        const string Pending = $"SELECT {Columns}, 0, o.created_at FROM (SELECT * FROM outbox_queue o WHERE {After} {Page}) k {Body} {Page}";
+        const string Dead = $"SELECT {Columns}, 2, o.created_at FROM (SELECT * FROM outbox_dead o WHERE {After} {Page}) k {Body} {Page}";
         return new Query(state is not { } one ? $"{All} {Page}" : one switch
         {
-            OutboxState.Pending => $"{All} AND q.member_id IS NOT NULL {Page}",
+            OutboxState.Pending => Pending,
             OutboxState.Delivered => $"{All} AND q.member_id IS NULL AND d.member_id IS NULL {Page}",
-            OutboxState.Dead => $"{All} AND d.member_id IS NOT NULL {Page}",
+            OutboxState.Dead => Dead,
         });
     }
 

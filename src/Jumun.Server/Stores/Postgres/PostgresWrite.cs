@@ -130,7 +130,7 @@ internal sealed class PostgresWrite : IDisposable
         """);
 
     private readonly PostgresUpsert insertDead = new(
-        "INSERT INTO outbox_dead (member_id, sequence, event_id)", 3, "ON CONFLICT (member_id, sequence) DO NOTHING");
+        "INSERT INTO outbox_dead (member_id, sequence, event_id, created_at)", 4, "ON CONFLICT (member_id, sequence) DO NOTHING");
 
     private readonly PostgresStatement deleteDelivered = new("""
         DELETE FROM outbox_queue t USING unnest($1, $2) AS v(member_id, sequence)
@@ -446,7 +446,7 @@ internal sealed class PostgresWrite : IDisposable
             values.Add(row.MemberId).Add(row.EventId).Add(row.Sequence).Add(row.CreatedAt)
                 .Add(PostgresHash.PartitionOf(row.MemberId)).Add((short)OutboxState.Pending));
         failEvents.AddTo(batch);
-        insertDead.AddTo(batch, dead, static (values, row) => values.Add(row.MemberId).Add(row.Sequence).Add(row.EventId));
+        insertDead.AddTo(batch, dead, static (values, row) => values.Add(row.MemberId).Add(row.Sequence).Add(row.EventId).Add(row.CreatedAt));
     }
 
     private void AddSales(WorkingSet rows)
