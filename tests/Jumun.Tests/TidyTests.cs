@@ -127,7 +127,7 @@ public sealed partial class TidyTests
     [Fact]
     public void Every_bound_binds()
     {
-        string code = string.Concat(FilesLike(@"^src/.*\.cs$").Select(Read));
+        string code = string.Concat(FilesLike(@"^src/.*\.(cs|razor)$").Select(Read));
 
         NothingIn(
             from type in new[] { typeof(Bounds), typeof(Limits) }
