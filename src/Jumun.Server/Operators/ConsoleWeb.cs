@@ -14,11 +14,18 @@ internal static class ConsoleWeb
     public const string Page = "console page";
 
     /// <summary>What a page of the console may do: files and the socket of this server, and forms to it.</summary>
-    public const string PageSecurity =
+    private const string PageSecurity =
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
         + "base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
 
     private const string Root = "/console";
+
+    /// <summary>Says what a page of the console may do, and that its forms tell where they come from, to this server alone.</summary>
+    public static void Secure(IHeaderDictionary headers)
+    {
+        headers.ContentSecurityPolicy = PageSecurity;
+        headers["Referrer-Policy"] = "same-origin";
+    }
 
     public static void AddConsole(this IServiceCollection services)
     {
@@ -50,7 +57,7 @@ internal static class ConsoleWeb
     {
         if (http.GetEndpoint()?.Metadata.GetMetadata<RouteInfo>()?.Access == Access.Console)
         {
-            http.Response.Headers.ContentSecurityPolicy = PageSecurity;
+            Secure(http.Response.Headers);
             http.Request.Path.StartsWithSegments(Root, out PathString rest);
             http.Request.PathBase = Root;
             http.Request.Path = rest.HasValue ? rest : "/";

@@ -178,7 +178,7 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, ILogger<SignIn
         http.Response.StatusCode = status;
         http.Response.ContentType = "text/html; charset=utf-8";
         http.Response.Headers.ContentLanguage = Session.TagOf(language);
-        http.Response.Headers.ContentSecurityPolicy = ConsoleWeb.PageSecurity;
+        ConsoleWeb.Secure(http.Response.Headers);
         return http.Response.WriteAsync($"""
             <!doctype html>
             <html lang="{Session.TagOf(language)}">

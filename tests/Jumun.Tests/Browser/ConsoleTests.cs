@@ -69,7 +69,7 @@ public sealed partial class ConsoleTests
         await GoAsync(page, "Events");
         string id = (await page.Locator("tbody .mono").First.InnerTextAsync()).Trim();
         await TestShop.UntilAsync(async () => await TimesToldAsync(shop, id) == 1);
-        await Button(page, $"Send event {id} again").ClickAsync();
+        await Button(page, $"Send again: event {id}").ClickAsync();
         await Expect(page.Locator(".note.good")).ToContainTextAsync("1 to be sent again.");
         await TestShop.UntilAsync(async () => await TimesToldAsync(shop, id) == 2);
 
@@ -90,13 +90,13 @@ public sealed partial class ConsoleTests
         await page.GetByLabel("Discount").SelectOptionAsync("percent");
         await page.GetByLabel("How much").FillAsync("101");
         await page.GetByLabel("How many").FillAsync("3");
-        await page.GetByLabel("Issued until (UTC)").FillAsync("2020-01-01T00:00:00");
+        await page.GetByLabel("Issued until (UTC)").FillAsync("2020-01-01T00:00:01");
         await Button(page, "Create").ClickAsync();
         await Expect(page.Locator("#coupon-new-value-error")).ToContainTextAsync("from 1 to 100");
         await Expect(page.Locator("#coupon-new-until-error")).ToContainTextAsync("out of order");
         await page.GetByLabel("How much").FillAsync("10");
-        await page.GetByLabel("Issued until (UTC)").FillAsync("2090-01-01T00:00:00");
-        await page.GetByLabel("Usable until (UTC)").FillAsync("2090-01-01T00:00:00");
+        await page.GetByLabel("Issued until (UTC)").FillAsync("2090-01-01T00:00:01");
+        await page.GetByLabel("Usable until (UTC)").FillAsync("2090-01-01T00:00:01");
         await Button(page, "Create").ClickAsync();
         await Expect(page.Locator(".note.good")).ToContainTextAsync("Coupon 1 is there: Spring.");
         (await shop.As("alice").PostAsync("/coupons/1")).Is(201);
@@ -176,7 +176,7 @@ public sealed partial class ConsoleTests
         IPage page = await SignInAsync(browser, shop);
         await Button(page, "Sign out").ClickAsync();
         await Expect(page).ToHaveURLAsync(DoorUrl());
-        Assert.Empty(await page.Context.CookiesAsync(["http://127.0.0.1/console/"]));
+        Assert.DoesNotContain(await page.Context.CookiesAsync(), cookie => cookie.Name == "jumun-console");
 
         IPage open = await SignInAsync(browser, shop, "events");
         shop.Clock.Advance(TimeSpan.FromHours(25));
@@ -313,7 +313,7 @@ public sealed partial class ConsoleTests
         await using (new Storm(shop, coupon))
         {
             await Expect(rush.GetByText("numbers", new() { Exact = true })).ToBeVisibleAsync();
-            await Expect(rush.Locator("tbody tr").Nth(isForPictures ? 9 : 1)).ToBeVisibleAsync();
+            await Expect(rush.Locator("tbody tr").Nth(isForPictures ? 9 : 1)).ToBeVisibleAsync(new() { Timeout = 30_000 });
             await Expect(live.GetByText("issue_coupon")).ToBeVisibleAsync();
             if (isForPictures)
             {
