@@ -4,6 +4,7 @@ using Jumun.Server.Execution;
 using Jumun.Server.Stores;
 using Jumun.Server.Stores.Postgres;
 using Jumun.Server.Stores.Sqlite;
+using Jumun.Server.Web;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -114,6 +115,7 @@ internal sealed class ShopHost : IAsyncDisposable
     {
         app.UseMiddleware<Edge>();
         app.UseDocumentation();
+        app.UseWebFiles();
         app.UseRouting();
         app.UseMiddleware<AccessControl>();
         if (shop.Settings.RateLimit is { } limits)

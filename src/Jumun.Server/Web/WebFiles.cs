@@ -1,0 +1,116 @@
+using System.IO.Compression;
+using System.Security.Cryptography;
+using Microsoft.Extensions.Primitives;
+
+namespace Jumun.Server.Web;
+
+/// <summary>
+/// The files of the pages, carried inside the program: what runs is what was built, wherever it was started. Each is kept
+/// by browsers and asked for anew with its tag, so that a page never meets another version's script.
+/// </summary>
+internal static class WebFiles
+{
+    /// <summary>What a page and its files may do: what comes from here, and nothing else.</summary>
+    private const string PageSecurity =
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+    private const string ResourcePrefix = "Web/";
+
+    /// <summary>Serves the files to anyone, each under its own path; a page also under its folder's.</summary>
+    public static void UseWebFiles(this WebApplication app)
+    {
+        Dictionary<PathString, WebFile> files = Load();
+        app.Use((http, next) =>
+            files.TryGetValue(http.Request.Path, out WebFile? file) && (HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method))
+                ? SendAsync(http, file)
+                : next(http));
+    }
+
+    private static Task SendAsync(HttpContext http, WebFile file)
+    {
+        IHeaderDictionary headers = http.Response.Headers;
+        headers.CacheControl = "no-cache";
+        headers.ETag = file.Tag;
+        headers.Vary = "Accept-Encoding";
+        headers.ContentSecurityPolicy = PageSecurity;
+        if (IsKnown(http.Request.Headers.IfNoneMatch, file.Tag))
+        {
+            http.Response.StatusCode = StatusCodes.Status304NotModified;
+            return Task.CompletedTask;
+        }
+
+        byte[] body = file.Bytes;
+        if (http.Request.Headers.AcceptEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase))
+        {
+            headers.ContentEncoding = "gzip";
+            body = file.Compressed;
+        }
+
+        headers.ContentType = file.Type;
+        headers.ContentLength = body.Length;
+        return HttpMethods.IsHead(http.Request.Method) ? Task.CompletedTask : http.Response.Body.WriteAsync(body).AsTask();
+    }
+
+    /// <summary>The tag is weak: a proxy that compresses may say so too, and the comparison is the weak one anyhow.</summary>
+    private static bool IsKnown(StringValues known, string tag) => known.Any(one => one?.Contains(tag, StringComparison.Ordinal) == true);
+
+    private static Dictionary<PathString, WebFile> Load()
+    {
+        // Paths are as they are written, upper and lower case.
+        var files = new Dictionary<PathString, WebFile>(new ExactPath());
+        foreach (string name in typeof(WebFiles).Assembly.GetManifestResourceNames())
+        {
+            if (!name.StartsWith(ResourcePrefix, StringComparison.Ordinal))
+            {
+                continue;
+            }
+
+            string path = "/" + name[ResourcePrefix.Length..].Replace('\\', '/');
+            WebFile file = Read(name, TypeOf(path));
+            files.Add(path, file);
+            if (path.EndsWith("/index.html", StringComparison.Ordinal))
+            {
+                string folder = path[..^"/index.html".Length];
+                files.Add(folder, file);
+                files.Add($"{folder}/", file);
+            }
+        }
+
+        return files;
+    }
+
+    private static WebFile Read(string name, string type)
+    {
+        using Stream stream = typeof(WebFiles).Assembly.GetManifestResourceStream(name)!;
+        var bytes = new byte[stream.Length];
+        stream.ReadExactly(bytes);
+        using var compressed = new MemoryStream();
+        using (var gzip = new GZipStream(compressed, CompressionLevel.SmallestSize, leaveOpen: true))
+        {
+            gzip.Write(bytes);
+        }
+
+        string tag = $"W/\"{Convert.ToHexStringLower(SHA256.HashData(bytes).AsSpan(0, 12))}\"";
+        return new WebFile(type, tag, bytes, compressed.ToArray());
+    }
+
+    private static string TypeOf(string path) => Path.GetExtension(path) switch
+    {
+        ".css" => "text/css; charset=utf-8",
+        ".html" => "text/html; charset=utf-8",
+        ".js" => "text/javascript; charset=utf-8",
+        ".svg" => "image/svg+xml",
+        string other => throw new InvalidOperationException($"{path}: the type of '{other}' is not known."),
+    };
+
+    /// <summary>A file as it goes over the wire.</summary>
+    private sealed record WebFile(string Type, string Tag, byte[] Bytes, byte[] Compressed);
+
+    private sealed class ExactPath : IEqualityComparer<PathString>
+    {
+        public bool Equals(PathString one, PathString other) => string.Equals(one.Value, other.Value, StringComparison.Ordinal);
+
+        public int GetHashCode(PathString path) => path.Value?.GetHashCode(StringComparison.Ordinal) ?? 0;
+    }
+}
