@@ -1,6 +1,7 @@
 using Jumun.Server.Api;
 using Jumun.Server.DataPlatform;
 using Jumun.Server.Execution;
+using Jumun.Server.Live;
 using Jumun.Server.Stores;
 using Jumun.Server.Stores.Postgres;
 using Jumun.Server.Stores.Sqlite;
@@ -19,10 +20,14 @@ internal sealed class ShopHost : IAsyncDisposable
     {
         this.app = app;
         Shop = shop;
+        Live = app.Services.GetRequiredService<LiveHub>();
     }
 
     /// <summary>What the handlers use.</summary>
     public Shop Shop { get; }
+
+    /// <summary>Who watches what.</summary>
+    public LiveHub Live { get; }
 
     /// <summary>The addresses at which it listens.</summary>
     public IReadOnlyCollection<string> Urls => [.. app.Urls];
@@ -101,6 +106,7 @@ internal sealed class ShopHost : IAsyncDisposable
             provider.GetRequiredService<IStore>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<Executor>>()));
         services.AddSingleton<OrderIds>();
         services.AddSingleton<Shop>();
+        services.AddSingleton<LiveHub>();
         services.AddSingleton<Auth>();
         services.AddSingleton<Metrics>();
         services.AddSingleton<Telemetry>();
@@ -123,9 +129,12 @@ internal sealed class ShopHost : IAsyncDisposable
             app.UseMiddleware<RateLimits>(limits);
         }
 
+        LiveHub live = app.Services.GetRequiredService<LiveHub>();
+        app.Lifetime.ApplicationStopping.Register(live.Stop);
         new PointsApi(shop).Map(app);
         new ProductsApi(shop, new TopProductsCache(shop)).Map(app);
         new CouponsApi(shop).Map(app);
+        new LiveApi(shop, live).Map(app);
         new CartApi(shop).Map(app);
         new OrdersApi(shop).Map(app);
         new PaymentsApi(shop).Map(app);

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Jumun.Server.Execution;
+using Jumun.Server.Live;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
@@ -7,7 +8,7 @@ using OpenTelemetry.Trace;
 
 namespace Jumun.Server;
 
-/// <summary>The executor's figures, for whoever listens to the meter <c>Jumun</c>. They are read when asked for: counting costs nothing.</summary>
+/// <summary>The figures of the executor and of the live streams, for whoever listens to the meter <c>Jumun</c>. They are read when asked for: counting costs nothing.</summary>
 internal sealed class Metrics : IDisposable
 {
     /// <summary>The meter's name.</summary>
@@ -15,12 +16,14 @@ internal sealed class Metrics : IDisposable
 
     private readonly Meter meter = new(MeterName);
 
-    public Metrics(Executor executor)
+    public Metrics(Executor executor, LiveHub live)
     {
         meter.CreateObservableCounter("jumun.commands", () => executor.Counters.Commands, "{command}", "Commands settled.");
         meter.CreateObservableCounter("jumun.batches", () => executor.Counters.Batches, "{batch}", "Batches settled.");
         meter.CreateObservableCounter("jumun.commits", () => executor.Counters.Commits, "{commit}", "Commits: one fsync each.");
         meter.CreateObservableGauge("jumun.queue.length", () => executor.QueueLength, "{command}", "Commands that wait.");
+        meter.CreateObservableGauge("jumun.live.streams", () => live.Streams, "{stream}", "Live streams that are open.");
+        meter.CreateObservableCounter("jumun.live.reads", () => live.Reads, "{read}", "Reads for live streams: one for all who watch a row.");
     }
 
     public void Dispose() => meter.Dispose();

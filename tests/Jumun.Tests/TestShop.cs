@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Jumun.Server;
 using Jumun.Server.Api;
+using Jumun.Server.Live;
 using Jumun.Server.Stores;
 using Jumun.Server.Verbs;
 using Microsoft.AspNetCore.Builder;
@@ -54,6 +55,8 @@ internal sealed class TestShop : IAsyncDisposable
     public Shop Shop => host.Shop;
 
     public IStore Store => host.Shop.Store;
+
+    public LiveHub Live => host.Live;
 
     /// <summary>Every route that the running server has.</summary>
     public IEnumerable<RouteEndpoint> Routes => endpoints.Endpoints.OfType<RouteEndpoint>();

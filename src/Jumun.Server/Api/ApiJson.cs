@@ -49,6 +49,8 @@ namespace Jumun.Server.Api;
 [JsonSerializable(typeof(ProductView))]
 [JsonSerializable(typeof(CouponView))]
 [JsonSerializable(typeof(IssuedCouponView))]
+[JsonSerializable(typeof(LiveProduct))]
+[JsonSerializable(typeof(LiveCoupon))]
 [JsonSerializable(typeof(CartView))]
 [JsonSerializable(typeof(OrderView))]
 [JsonSerializable(typeof(PaymentCompleted))]

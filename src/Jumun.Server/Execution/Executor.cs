@@ -60,6 +60,9 @@ internal sealed class Executor : IAsyncDisposable
         lane = Task.Run(RunAsync);
     }
 
+    /// <summary>Raised on the executor's lane after a commit, with what it wrote. Handlers look and signal, and keep nothing.</summary>
+    public event Action<WorkingSet>? Committed;
+
     /// <summary>Raised on the executor's lane after a commit with events for the data platform. Handlers only signal.</summary>
     public event Action? EventsCommitted;
 
@@ -176,7 +179,8 @@ internal sealed class Executor : IAsyncDisposable
         }
 
         Outage.Settled();
-        Counters.Settled(submissions.Count, batch.HasChanges);
+        bool committed = batch.HasChanges;
+        Counters.Settled(submissions.Count, committed);
         bool hasEvents = batch.Rows.Events.Count > 0 || batch.Rows.Outbox.Count > 0;
         foreach (Submission submission in submissions)
         {
@@ -186,6 +190,11 @@ internal sealed class Executor : IAsyncDisposable
         if (hasEvents)
         {
             EventsCommitted?.Invoke();
+        }
+
+        if (committed)
+        {
+            Committed?.Invoke(batch.Rows);
         }
     }
 
