@@ -121,7 +121,7 @@ internal sealed class ShopHost : IAsyncDisposable
     {
         app.UseMiddleware<Edge>();
         app.UseDocumentation();
-        app.UseWebFiles();
+        app.UseWebFiles(DemoSignIn.MembersOf(shop.Settings));
         app.UseRouting();
         app.UseMiddleware<AccessControl>();
         if (shop.Settings.RateLimit is { } limits)
@@ -140,6 +140,7 @@ internal sealed class ShopHost : IAsyncDisposable
         new PaymentsApi(shop).Map(app);
         new CatalogueApi(shop).Map(app);
         new OperationsApi(shop, app.Lifetime).Map(app);
+        app.MapDemoSignIn(shop);
         app.MapDocumentation();
         app.Lifetime.ApplicationStopping.Register(() => Log.Draining(app.Services.GetRequiredService<ILogger<Executor>>()));
     }
