@@ -8,7 +8,10 @@ using OpenTelemetry.Trace;
 
 namespace Jumun.Server;
 
-/// <summary>The figures of the executor and of the live streams, for whoever listens to the meter <c>Jumun</c>. They are read when asked for: counting costs nothing.</summary>
+/// <summary>
+/// The figures of the executor and of the live streams, for whoever listens to the meter <c>Jumun</c>. They are read when
+/// asked for: counting costs nothing.
+/// </summary>
 internal sealed class Metrics : IDisposable
 {
     /// <summary>The meter's name.</summary>

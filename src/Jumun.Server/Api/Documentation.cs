@@ -130,7 +130,9 @@ internal static class Documentation
             [$"{route.Status}"] = new OpenApiResponse
             {
                 Description = "Done.",
-                Content = route.Gives is { } gives ? await ContentAsync(gives, route.IsStream ? StreamContentType : "application/json").ConfigureAwait(false) : null,
+                Content = route.Gives is { } gives
+                    ? await ContentAsync(gives, route.IsStream ? StreamContentType : "application/json").ConfigureAwait(false)
+                    : null,
             },
         };
         foreach (IGrouping<int, RefusalCode> status in RefusalsOf(route).GroupBy(code => ProblemText.Of(code).Status).OrderBy(group => group.Key))

@@ -30,7 +30,7 @@ internal sealed class LiveApi(Shop shop, LiveHub hub)
                 Refuses = [RefusalCode.ProductNotFound],
             });
         routes.MapGet("/coupons/{couponId}/live", http => StreamAsync(http, hub.Coupons, "couponId", "coupon", RefusalCode.CouponNotFound)).Is(
-            new(Access.Member, "watchCoupon", "A coupon while it changes, also when none is left: an event at once, one after each change, a comment now and then.")
+            new(Access.Member, "watchCoupon", "A coupon while it changes, none left or not: an event at once, one after each change, a comment now and then.")
             {
                 Tag = "coupons",
                 Gives = typeof(LiveCoupon),

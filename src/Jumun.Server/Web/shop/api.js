@@ -61,14 +61,16 @@ export async function post(path, body) {
  * @param {(event: object) => void} seen told each event
  * @param {(isLive: boolean) => void} told told whether the stream is connected
  * @param {AbortSignal} signal ends it
- * @returns {Promise<void>} rejected with the refusal when there is nothing to watch
+ * @returns {Promise<void>} rejected with the refusal when there is nothing to watch, or no room to begin
  */
 export async function watch(path, seen, told, signal) {
+  let hasSeen = false;
   for (let failures = 0; !signal.aborted; failures++) {
     let pauseSeconds = null;
     try {
       await follow(path, event => {
         failures = 0;
+        hasSeen = true;
         told(true);
         seen(event);
       }, signal);
@@ -77,7 +79,8 @@ export async function watch(path, seen, told, signal) {
         return;
       }
 
-      if (error instanceof Refusal && [400, 401, 403, 404].includes(error.status)) {
+      // At the beginning any "no" is one; later on the stream may have been ended, and comes back.
+      if (error instanceof Refusal && (!hasSeen || [400, 401, 403, 404].includes(error.status))) {
         throw error;
       }
 
@@ -85,6 +88,10 @@ export async function watch(path, seen, told, signal) {
     }
 
     told(false);
+    if (!hasSeen) {
+      events.dispatchEvent(new Event('repeat'));
+    }
+
     await pause(pauseSeconds, failures, signal);
   }
 }

@@ -40,9 +40,7 @@ export function duration(seconds) {
 }
 
 /** What a coupon takes off. */
-export const discount = ({ kind, value, maximum }) => (kind === 'amount'
-  ? say('off', money(value))
-  : say('off', `${value}%`) + (maximum === undefined ? '' : ` (${say('atMost', money(maximum))})`));
+export const discount = ({ kind, value }) => say('off', kind === 'amount' ? money(value) : `${value}%`);
 
 const pieces = count => `${number(count)} ${count === 1 ? 'piece' : 'pieces'}`;
 

@@ -19,7 +19,7 @@ export async function cart({ signal, refresh }) {
     get(`/members/${member}/cart`, signal), get(`/members/${member}/coupons?status=available&limit=100`, signal)]);
   coupons = usable.items;
   chosen.append(h('option', { value: '' }, say('noCoupon')), ...coupons.map(one => h('option', { value: String(one.couponId) },
-    `${one.name}: ${discount(one.discount)}${one.minimumOrderAmount > 0 ? `, ${say('notForThis', money(one.minimumOrderAmount))}` : ''}`)));
+    `${discount(one.discount)}: ${one.name}${one.minimumOrderAmount > 0 ? `, ${say('notForThis', money(one.minimumOrderAmount))}` : ''}`)));
   chosen.addEventListener('change', reckon);
   const best = coupons.map(one => [one, offOf(one, first.total)]).filter(([, off]) => off > 0).sort(([, one], [, other]) => other - one)[0];
   chosen.value = best === undefined ? '' : String(best[0].couponId);

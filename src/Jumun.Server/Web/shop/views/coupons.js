@@ -46,8 +46,9 @@ export function stateOf(coupon) {
 }
 
 /** What a coupon is good for, in a line. */
-export const termsOf = ({ minimumOrderAmount, usableUntil }) => [
-  minimumOrderAmount > 0 ? say('minimum', money(minimumOrderAmount)) : null, say('usableUntil', time(usableUntil))].filter(one => one !== null).join(' · ');
+export const termsOf = ({ discount: { maximum }, minimumOrderAmount, usableUntil }) => [
+  maximum === undefined ? null : say('atMost', money(maximum)), minimumOrderAmount > 0 ? say('minimum', money(minimumOrderAmount)) : null,
+  say('usableUntil', time(usableUntil))].filter(one => one !== null).join(' · ');
 
 function newCard(coupon) {
   const state = h('p', {});

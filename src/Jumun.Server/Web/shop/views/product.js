@@ -68,5 +68,5 @@ export async function product({ parameters: [id], signal, refresh }) {
   show(current);
   watch(`/products/${id}/live`, event => show(event.product), isLive => live.tell(isLive), signal).catch(error => slot.refuse(error));
   return h('div', { class: 'stack' }, backLink(say('products'), '#/products'),
-    h('div', { class: 'sides' }, h('div', { class: 'stack' }, h('div', { class: 'frame' }, drawing(current.productId)), name), panel));
+    h('div', { class: 'sides' }, h('div', { class: 'stack' }, name, h('div', { class: 'frame' }, drawing(current.productId))), panel));
 }

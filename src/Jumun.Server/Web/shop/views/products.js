@@ -12,7 +12,7 @@ export async function products({ query, signal }) {
   let wanted = query.get('query') ?? '';
   let shown = pageItems;
   const cards = new Map();
-  const grid = h('ul', { class: 'grid plain' });
+  const grid = h('ul', { class: 'grid dense plain' });
   const found = h('p', { class: 'muted small', role: 'status' });
   const none = h('p', { class: 'empty', hidden: true }, say('foundNone'));
   const more = actionButton(say('more'), 'wide', async () => {

@@ -1,0 +1,130 @@
+using System.Collections.Concurrent;
+using Deque.AxeCore.Commons;
+using Deque.AxeCore.Playwright;
+using Microsoft.Playwright;
+
+namespace Jumun.Tests.Browser;
+
+/// <summary>The real browser of this machine, and what its pages complain of.</summary>
+internal sealed class Chromium : IAsyncDisposable
+{
+    /// <summary>No sandbox, because root has none; and nothing that talks to anybody but the page's own server.</summary>
+    private static readonly string[] Flags =
+    [
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync",
+    ];
+
+    private readonly IPlaywright playwright;
+    private readonly IBrowser browser;
+    private readonly ConcurrentQueue<string> complaints = [];
+
+    private Chromium(IPlaywright playwright, IBrowser browser)
+    {
+        this.playwright = playwright;
+        this.browser = browser;
+    }
+
+    /// <summary>Everything that a person would find in the console of any page, and every request to another host.</summary>
+    public IReadOnlyCollection<string> Complaints => complaints;
+
+    public static async Task<Chromium> StartAsync()
+    {
+        IPlaywright playwright = await Playwright.CreateAsync();
+        try
+        {
+            return new Chromium(playwright, await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Place(), Args = Flags, Timeout = 60_000 }));
+        }
+        catch
+        {
+            playwright.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A window of its own, that shares nothing with others.</summary>
+    /// <param name="address">The page's server.</param>
+    /// <param name="options">Its size, language and theme.</param>
+    public async Task<IPage> OpenAsync(Uri address, BrowserNewContextOptions? options = null)
+    {
+        options ??= new();
+        options.BaseURL = address.ToString();
+        IBrowserContext context = await browser.NewContextAsync(options);
+        IPage page = await context.NewPageAsync();
+        page.SetDefaultTimeout(60_000);
+        page.Console += (_, message) =>
+        {
+            if (message.Type is "error" or "warning")
+            {
+                complaints.Enqueue($"console {message.Type}: {message.Text}");
+            }
+        };
+        page.PageError += (_, error) => complaints.Enqueue($"uncaught: {error}");
+        page.RequestFailed += (_, request) =>
+        {
+            // A view that is left ends what it waits for.
+            if (request.Failure != "net::ERR_ABORTED")
+            {
+                complaints.Enqueue($"failed: {request.Url} {request.Failure}");
+            }
+        };
+        page.Request += (_, request) =>
+        {
+            var url = new Uri(request.Url);
+            if (url.Scheme != "data" && url.Authority != address.Authority)
+            {
+                complaints.Enqueue($"another host: {url}");
+            }
+        };
+        await page.AddInitScriptAsync(
+            "addEventListener('securitypolicyviolation', e => console.error(`policy: ${e.violatedDirective} ${e.blockedURI}`))");
+        return page;
+    }
+
+    /// <summary>What a page says of refusals in its console is the browser's doing; that is expected from here on, and nothing else is.</summary>
+    public void NothingBut(params string[] expected) =>
+        Assert.All(complaints, complaint => Assert.Contains(expected, part => complaint.Contains(part, StringComparison.Ordinal)));
+
+    /// <summary>Nobody is kept out: axe finds nothing serious, and nothing is wider than the window.</summary>
+    public static async Task IsForEverybodyAsync(IPage page, string view)
+    {
+        AxeResult result = await page.RunAxe();
+        string[] serious =
+        [
+            .. result.Violations.Where(found => found.Impact is "serious" or "critical")
+                .Select(found => $"{view}: {found.Id} ({found.Impact}): {string.Join("; ", found.Nodes.Select(node => node.Html))}"),
+        ];
+        Assert.True(serious.Length == 0, string.Join('\n', serious));
+        int[] widths = await page.EvaluateAsync<int[]>("() => [document.documentElement.scrollWidth, innerWidth]");
+        Assert.True(widths[0] <= widths[1], $"{view} is {widths[0]} pixels wide in a window of {widths[1]}.");
+    }
+
+    /// <summary>Keeps a picture for the documents, when somebody asked for them.</summary>
+    public static async Task PictureAsync(IPage page, string name)
+    {
+        if (Environment.GetEnvironmentVariable("JUMUN_TEST_SCREENSHOTS") is "1")
+        {
+            DirectoryInfo? folder = new(AppContext.BaseDirectory);
+            while (!File.Exists(Path.Combine(folder.FullName, "Jumun.slnx")))
+            {
+                folder = folder.Parent!;
+            }
+
+            await page.ScreenshotAsync(new() { Path = Path.Combine(folder.FullName, "docs", "images", $"{name}.png") });
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await browser.DisposeAsync();
+        playwright.Dispose();
+    }
+
+    private static string Place()
+    {
+        string[] places = [.. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(folder => Path.Combine(folder, "chromium"))];
+        string? found = Array.Find(places, File.Exists);
+        Assert.True(found is not null, "No chromium on the PATH. Run ./test, which installs it, or: sudo apt-get install chromium");
+        return found;
+    }
+}
