@@ -192,6 +192,21 @@ internal static class Bounds
     /// <summary>Events that one replay makes pending again: more than one batch can commit at one moment, so that a range is gone through.</summary>
     public const int ReplayedEvents = 1_000;
 
+    /// <summary>Live streams that one member may have open. One more is answered 429.</summary>
+    public const int LiveStreamsOfMember = 4;
+
+    /// <summary>Live streams of all members. One more is answered 503.</summary>
+    public const int LiveStreams = 10_000;
+
+    /// <summary>Shortest time between two events of a live stream, in milliseconds.</summary>
+    public const int LiveGapMilliseconds = 200;
+
+    /// <summary>How often a row that is watched is read at least, in milliseconds: other processes write it, too.</summary>
+    public const int LivePollMilliseconds = 250;
+
+    /// <summary>How often a live stream shows that it is there, in seconds.</summary>
+    public const int LiveHeartbeatSeconds = 15;
+
     /// <summary>Idempotency keys that one commit forgets.</summary>
     public const int ForgottenKeys = 1_000;
 

@@ -1,6 +1,7 @@
 using Jumun.Server.Api;
 using Jumun.Server.DataPlatform;
 using Jumun.Server.Execution;
+using Jumun.Server.Live;
 using Jumun.Server.Operators;
 using Jumun.Server.Stores;
 using Jumun.Server.Stores.Postgres;
@@ -20,10 +21,14 @@ internal sealed class ShopHost : IAsyncDisposable
     {
         this.app = app;
         Shop = shop;
+        Live = app.Services.GetRequiredService<LiveHub>();
     }
 
     /// <summary>What the handlers use.</summary>
     public Shop Shop { get; }
+
+    /// <summary>Who watches what.</summary>
+    public LiveHub Live { get; }
 
     /// <summary>The addresses at which it listens.</summary>
     public IReadOnlyCollection<string> Urls => [.. app.Urls];
@@ -110,6 +115,7 @@ internal sealed class ShopHost : IAsyncDisposable
             provider.GetRequiredService<IStore>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<Executor>>()));
         services.AddSingleton<OrderIds>();
         services.AddSingleton<Shop>();
+        services.AddSingleton<LiveHub>();
         services.AddSingleton<Auth>();
         services.AddSingleton<Metrics>();
         services.AddSingleton<Telemetry>();
@@ -127,7 +133,7 @@ internal sealed class ShopHost : IAsyncDisposable
     {
         app.UseMiddleware<Edge>();
         app.UseDocumentation();
-        app.UseWebFiles();
+        app.UseWebFiles(DemoSignIn.MembersOf(shop.Settings));
         app.UseRouting();
         app.UseMiddleware<AccessControl>();
         if (shop.Settings.RateLimit is { } limits)
@@ -136,14 +142,18 @@ internal sealed class ShopHost : IAsyncDisposable
         }
 
         app.UseConsole();
+        LiveHub live = app.Services.GetRequiredService<LiveHub>();
+        app.Lifetime.ApplicationStopping.Register(live.Stop);
         new PointsApi(shop).Map(app);
         new ProductsApi(shop, new TopProductsCache(shop)).Map(app);
         new CouponsApi(shop).Map(app);
+        new LiveApi(shop, live).Map(app);
         new CartApi(shop).Map(app);
         new OrdersApi(shop).Map(app);
         new PaymentsApi(shop).Map(app);
         new CatalogueApi(shop).Map(app);
         new OperationsApi(shop, app.Lifetime).Map(app);
+        app.MapDemoSignIn(shop);
         app.MapDocumentation();
         app.MapConsole();
         app.Lifetime.ApplicationStopping.Register(() => Log.Draining(app.Services.GetRequiredService<ILogger<Executor>>()));

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Jumun.Server.DataPlatform;
 using Jumun.Server.Execution;
+using Jumun.Server.Live;
 using Jumun.Server.Stores;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
@@ -31,7 +32,7 @@ internal sealed class Metrics : IDisposable
     private readonly Executor executor;
     private readonly Pulse pulse;
 
-    public Metrics(Executor executor, Pulse pulse, Relay relay)
+    public Metrics(Executor executor, Pulse pulse, Relay relay, LiveHub live)
     {
         this.executor = executor;
         this.pulse = pulse;
@@ -50,6 +51,8 @@ internal sealed class Metrics : IDisposable
         meter.CreateObservableGauge(
             "jumun.outbox.lag", () => Backlog(backlog => backlog.LagAt(pulse.Now).TotalSeconds), "s", "Age of the oldest event to be delivered.");
         AddDelivery(relay.Figures);
+        meter.CreateObservableGauge("jumun.live.streams", () => live.Streams, "{stream}", "Live streams that are open.");
+        meter.CreateObservableCounter("jumun.live.reads", () => live.Reads, "{read}", "Reads for live streams: one for all who watch a row.");
     }
 
     public void Dispose() => meter.Dispose();

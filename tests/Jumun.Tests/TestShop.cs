@@ -6,6 +6,7 @@ using System.Text.Json.Nodes;
 using Jumun.Server;
 using Jumun.Server.Api;
 using Jumun.Server.DataPlatform;
+using Jumun.Server.Live;
 using Jumun.Server.Stores;
 using Jumun.Server.Verbs;
 using Microsoft.AspNetCore.Builder;
@@ -60,18 +61,21 @@ internal sealed class TestShop : IAsyncDisposable
     /// <summary>How the delivery of events fares.</summary>
     public DeliveryFigures Figures { get; }
 
+    public LiveHub Live => host.Live;
+
     /// <summary>Every route that the running server has.</summary>
     public IEnumerable<RouteEndpoint> Routes => endpoints.Endpoints.OfType<RouteEndpoint>();
 
     /// <param name="settings">Settings beside those that every test has, written as in an environment, with ':'.</param>
     /// <param name="data">The data of an earlier server, to go on with it.</param>
-    public static async Task<TestShop> StartAsync(Dictionary<string, string?>? settings = null, TestData? data = null)
+    /// <param name="isDevelopment">Whether it is a developer's machine.</param>
+    public static async Task<TestShop> StartAsync(Dictionary<string, string?>? settings = null, TestData? data = null, bool isDevelopment = false)
     {
         bool ownsData = data is null;
         data ??= await TestData.CreateAsync();
         try
         {
-            return await StartAsync(settings ?? [], data, ownsData);
+            return await StartAsync(settings ?? [], data, ownsData, isDevelopment);
         }
         catch when (ownsData)
         {
@@ -126,10 +130,11 @@ internal sealed class TestShop : IAsyncDisposable
         }
     }
 
-    private static async Task<TestShop> StartAsync(Dictionary<string, string?> settings, TestData data, bool ownsData)
+    private static async Task<TestShop> StartAsync(Dictionary<string, string?> settings, TestData data, bool ownsData, bool isDevelopment)
     {
         var clock = new TestClock();
         WebApplicationBuilder builder = Surroundings.Builder();
+        builder.Environment.EnvironmentName = isDevelopment ? Environments.Development : Environments.Production;
         builder.Configuration.AddInMemoryCollection(data.Settings);
         builder.Configuration.AddInMemoryCollection([new("Jumun:Auth:SigningKey", SigningKey)]);
         builder.Configuration.AddInMemoryCollection(settings);

@@ -11,6 +11,7 @@ using Jumun.Points;
 using Jumun.Products;
 using Jumun.Ranking;
 using Jumun.Server.Problems;
+using Jumun.Server.Web;
 
 namespace Jumun.Server.Api;
 
@@ -49,6 +50,10 @@ namespace Jumun.Server.Api;
 [JsonSerializable(typeof(ProductView))]
 [JsonSerializable(typeof(CouponView))]
 [JsonSerializable(typeof(IssuedCouponView))]
+[JsonSerializable(typeof(LiveProduct))]
+[JsonSerializable(typeof(LiveCoupon))]
+[JsonSerializable(typeof(DemoSignInRequest))]
+[JsonSerializable(typeof(DemoToken))]
 [JsonSerializable(typeof(CartView))]
 [JsonSerializable(typeof(OrderView))]
 [JsonSerializable(typeof(PaymentCompleted))]

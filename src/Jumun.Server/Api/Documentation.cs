@@ -19,6 +19,9 @@ internal static class Documentation
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
         + "base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
 
+    /// <summary>The content type of streams.</summary>
+    public const string StreamContentType = "text/event-stream";
+
     public static void AddDocumentation(this IServiceCollection services) => services.AddOpenApi("v1", options =>
     {
         options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
@@ -143,7 +146,9 @@ internal static class Documentation
             [$"{route.Status}"] = new OpenApiResponse
             {
                 Description = "Done.",
-                Content = route.Gives is { } gives ? await ContentAsync(gives, "application/json").ConfigureAwait(false) : null,
+                Content = route.Gives is { } gives
+                    ? await ContentAsync(gives, route.IsStream ? StreamContentType : "application/json").ConfigureAwait(false)
+                    : null,
             },
         };
         foreach (IGrouping<int, RefusalCode> status in RefusalsOf(route).GroupBy(code => ProblemText.Of(code).Status).OrderBy(group => group.Key))

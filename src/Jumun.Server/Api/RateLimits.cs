@@ -6,12 +6,13 @@ namespace Jumun.Server.Api;
 internal sealed class RateLimits : IDisposable
 {
     private readonly RequestDelegate next;
+    private readonly PartitionedRateLimiter<HttpContext> perMember;
     private readonly PartitionedRateLimiter<HttpContext> limiter;
 
     public RateLimits(RequestDelegate next, RateLimitSettings settings)
     {
         this.next = next;
-        PartitionedRateLimiter<HttpContext> perMember = PartitionedRateLimiter.Create<HttpContext, string>(http =>
+        perMember = PartitionedRateLimiter.Create<HttpContext, string>(http =>
             RateLimitPartition.GetTokenBucketLimiter(http.Features.Get<Caller>()?.MemberId ?? "", _ => new TokenBucketRateLimiterOptions
             {
                 TokenLimit = settings.Burst,
@@ -36,7 +37,9 @@ internal sealed class RateLimits : IDisposable
             return;
         }
 
-        using RateLimitLease lease = limiter.AttemptAcquire(http);
+        // A stream is no work that ends: how many there may be is a bound of its own.
+        bool isStream = http.GetEndpoint()?.Metadata.GetMetadata<RouteInfo>()?.IsStream == true;
+        using RateLimitLease lease = (isStream ? perMember : limiter).AttemptAcquire(http);
         if (lease.IsAcquired)
         {
             await next(http).ConfigureAwait(false);
@@ -47,5 +50,9 @@ internal sealed class RateLimits : IDisposable
         await http.RefuseAsync(Refusal.RateLimited(Math.Max(1, seconds))).ConfigureAwait(false);
     }
 
-    public void Dispose() => limiter.Dispose();
+    public void Dispose()
+    {
+        limiter.Dispose();
+        perMember.Dispose();
+    }
 }

@@ -61,6 +61,9 @@ internal sealed partial class Executor : IAsyncDisposable
         lane = Task.Run(RunAsync);
     }
 
+    /// <summary>Raised on the executor's lane after a commit, with what it wrote. Handlers look and signal, and keep nothing.</summary>
+    public event Action<WorkingSet>? Committed;
+
     /// <summary>Raised on the executor's lane after a commit with events for the data platform. Handlers only signal.</summary>
     public event Action? EventsCommitted;
 
@@ -186,8 +189,9 @@ internal sealed partial class Executor : IAsyncDisposable
         }
 
         Outage.Settled();
+        bool committed = batch.HasChanges;
         long settled = Stopwatch.GetTimestamp();
-        Counters.Settled(submissions.Count, batch.HasChanges);
+        Counters.Settled(submissions.Count, committed);
         bool hasEvents = batch.Rows.Events.Count > 0 || batch.Rows.Outbox.Count > 0;
         foreach (Submission submission in submissions)
         {
@@ -200,6 +204,10 @@ internal sealed partial class Executor : IAsyncDisposable
         }
 
         ExecutorInstruments.Settled(submissions.Count, Stopwatch.GetElapsedTime(begun, settled));
+        if (committed)
+        {
+            Committed?.Invoke(batch.Rows);
+        }
     }
 
     /// <summary>

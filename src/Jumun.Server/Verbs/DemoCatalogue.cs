@@ -36,6 +36,9 @@ internal static class DemoCatalogue
             new CreateCoupon("선착순 10% 할인 · 10% off, first come", new Discount(DiscountKind.Percent, 10, 20_000), 10_000, 100, now, end, end),
             new CreateCoupon("5,000원 할인 · 5,000 won off", new Discount(DiscountKind.Amount, 5_000, null), 20_000, 1_000, now, end, end),
             new CreateCoupon("내일의 드롭 · Tomorrow's drop", new Discount(DiscountKind.Percent, 50, 50_000), 0, 50, now.AddDays(1), end, end),
+
+            // Soon enough to wait for it at /shop, and the newest: it stands on top there.
+            new CreateCoupon("곧 열리는 드롭 · The drop that opens soon", new Discount(DiscountKind.Percent, 30, 50_000), 0, 30, now.AddMinutes(1), end, end),
         ];
         foreach (Command command in commands)
         {

@@ -39,6 +39,7 @@ internal static class ServeVerb
 
             Jumun serves {{settings.Store.Name}} ({{settings.Store.Software}}){{(seeded ? ", with a demo catalogue" : "")}}
               address  {{address}}
+              shop     {{address}}/shop   (take the coupon that opens a minute after the first start)
               try it   {{address}}/docs   (Authorize with the token below)
               console  {{address}}/console   (sign in with {{operatorToken}})
               events   {{settings.DataPlatform.Name}}

@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Security.Cryptography;
+using System.Text;
 using Microsoft.Extensions.Primitives;
 
 namespace Jumun.Server.Web;
@@ -17,10 +18,15 @@ internal static class WebFiles
 
     private const string ResourcePrefix = "Web/";
 
+    /// <summary>Where the storefront reads whom one may sign in as without a token.</summary>
+    private const string NoDemoMembers = "data-demo-members=\"\"";
+
     /// <summary>Serves the files to anyone, each under its own path; a page also under its folder's.</summary>
-    public static void UseWebFiles(this WebApplication app)
+    /// <param name="app">The application.</param>
+    /// <param name="demoMembers">Whom one may sign in as without a token; the page is told.</param>
+    public static void UseWebFiles(this WebApplication app, IReadOnlyList<string> demoMembers)
     {
-        Dictionary<PathString, WebFile> files = Load();
+        Dictionary<PathString, WebFile> files = Load($"data-demo-members=\"{string.Join(' ', demoMembers)}\"");
         app.Use((http, next) =>
             files.TryGetValue(http.Request.Path, out WebFile? file) && (HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method))
                 ? SendAsync(http, file)
@@ -55,7 +61,7 @@ internal static class WebFiles
     /// <summary>The tag is weak: a proxy that compresses may say so too, and the comparison is the weak one anyhow.</summary>
     private static bool IsKnown(StringValues known, string tag) => known.Any(one => one?.Contains(tag, StringComparison.Ordinal) == true);
 
-    private static Dictionary<PathString, WebFile> Load()
+    private static Dictionary<PathString, WebFile> Load(string demoMembers)
     {
         // Paths are as they are written, upper and lower case.
         var files = new Dictionary<PathString, WebFile>(new ExactPath());
@@ -67,7 +73,7 @@ internal static class WebFiles
             }
 
             string path = "/" + name[ResourcePrefix.Length..].Replace('\\', '/');
-            WebFile file = Read(name, TypeOf(path));
+            WebFile file = Read(name, TypeOf(path), demoMembers);
             files.Add(path, file);
             if (path.EndsWith("/index.html", StringComparison.Ordinal))
             {
@@ -80,11 +86,10 @@ internal static class WebFiles
         return files;
     }
 
-    private static WebFile Read(string name, string type)
+    private static WebFile Read(string name, string type, string demoMembers)
     {
-        using Stream stream = typeof(WebFiles).Assembly.GetManifestResourceStream(name)!;
-        var bytes = new byte[stream.Length];
-        stream.ReadExactly(bytes);
+        using var reader = new StreamReader(typeof(WebFiles).Assembly.GetManifestResourceStream(name)!, Encoding.UTF8);
+        byte[] bytes = Encoding.UTF8.GetBytes(reader.ReadToEnd().Replace(NoDemoMembers, demoMembers, StringComparison.Ordinal));
         string tag = $"W/\"{Convert.ToHexStringLower(SHA256.HashData(bytes).AsSpan(0, 12))}\"";
 
         // Compressed for the first who asks: the start waits for no file that nobody may ever want.

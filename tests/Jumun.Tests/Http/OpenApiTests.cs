@@ -22,6 +22,8 @@ public sealed class OpenApiTests(ShopFixture fixture) : IClassFixture<ShopFixtur
         "GET /coupons/{couponId}",
         "GET /coupons",
         "GET /members/{memberId}/coupons",
+        "GET /products/{productId}/live",
+        "GET /coupons/{couponId}/live",
         "GET /members/{memberId}/cart",
         "PUT /members/{memberId}/cart/items/{productId}",
         "DELETE /members/{memberId}/cart/items/{productId}",

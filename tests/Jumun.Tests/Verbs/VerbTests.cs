@@ -1,4 +1,5 @@
 using Jumun.Tests.Crashes;
+using Jumun.Tests.Http;
 
 namespace Jumun.Tests.Verbs;
 
@@ -58,6 +59,24 @@ public sealed class VerbTests
         (exitCode, output) = await program.RunAsync(cancellation, "doctor");
         Assert.True(exitCode == 0, output);
         Assert.DoesNotContain("WARN", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_developer_is_told_where_the_shop_is_and_finds_a_coupon_there_that_opens_soon()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        await using TestData data = await TestData.CreateAsync();
+        using var program = new ServerProcess(data, new() { ["ASPNETCORE_ENVIRONMENT"] = "Development" });
+        await program.StartAsync(cancellation);
+        await TestShop.UntilAsync(() => Task.FromResult(program.Said.Any(
+            line => line.Contains($"{program.Address}shop ", StringComparison.Ordinal))));
+        using var http = new HttpClient { BaseAddress = program.Address };
+        var alice = new TestCaller(http, "alice", TestShop.Token("alice"));
+        TestAnswer coupons = (await alice.GetAsync("/coupons")).Is(200);
+        DateTimeOffset opens = coupons["items"]![0]!["issueFrom"].Time();
+        Assert.InRange((opens - DateTimeOffset.UtcNow).TotalSeconds, 30, 60);
+        (await alice.PostAsync($"/coupons/{coupons["items"]![0]!["couponId"]}")).IsProblem(409, "coupon_not_open");
+        (await alice.PostAsync("/coupons/1")).Is(201);
     }
 
     [Fact]

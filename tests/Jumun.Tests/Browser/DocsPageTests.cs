@@ -1,28 +1,18 @@
 using System.Text.Json.Nodes;
 using Microsoft.Playwright;
 
-namespace Jumun.Tests.Http;
+namespace Jumun.Tests.Browser;
 
 /// <summary>The page at /docs in a real browser, used as a person uses it.</summary>
 public sealed class DocsPageTests
 {
-    /// <summary>No sandbox, because root has none; and nothing that talks to anybody but the page's own server.</summary>
-    private static readonly string[] Flags =
-    [
-        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync",
-    ];
-
     [Fact]
     public async Task A_person_pastes_a_token_and_buys_something_by_clicking()
     {
         await using TestShop shop = await TestShop.StartAsync();
         long product = await shop.AsAdmin().CreateProductAsync(price: 12_000, stock: 5);
-        using IPlaywright playwright = await Playwright.CreateAsync();
-        await using IBrowser browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Chromium(), Args = Flags, Timeout = 60_000 });
-        IPage page = await browser.NewPageAsync();
-        page.SetDefaultTimeout(60_000);
-        List<string> complaints = await ComplaintsAsync(page, shop.Http.BaseAddress!);
+        await using Chromium browser = await Chromium.StartAsync();
+        IPage page = await browser.OpenAsync(shop.Http.BaseAddress!);
 
         await page.GotoAsync(new Uri(shop.Http.BaseAddress!, "/docs").ToString());
         Assert.Equal("Jumun API", await page.TitleAsync());
@@ -48,33 +38,7 @@ public sealed class DocsPageTests
 
         Assert.Equal(26_000, await shop.As("alice").BalanceAsync());
         Assert.Equal(3, await shop.As("alice").StockAsync(product));
-        Assert.Empty(complaints);
-    }
-
-    /// <summary>Everything that a person would find in the browser's console, and every request to another host, from now on.</summary>
-    private static async Task<List<string>> ComplaintsAsync(IPage page, Uri address)
-    {
-        List<string> complaints = [];
-        page.Console += (_, message) =>
-        {
-            if (message.Type is "error" or "warning")
-            {
-                complaints.Add($"console {message.Type}: {message.Text}");
-            }
-        };
-        page.PageError += (_, error) => complaints.Add($"uncaught: {error}");
-        page.RequestFailed += (_, request) => complaints.Add($"failed: {request.Url} {request.Failure}");
-        page.Request += (_, request) =>
-        {
-            var url = new Uri(request.Url);
-            if (url.Scheme != "data" && url.Authority != address.Authority)
-            {
-                complaints.Add($"another host: {url}");
-            }
-        };
-        await page.AddInitScriptAsync(
-            "addEventListener('securitypolicyviolation', e => console.error(`policy: ${e.violatedDirective} ${e.blockedURI}`))");
-        return complaints;
+        Assert.Empty(browser.Complaints);
     }
 
     /// <summary>Presses Authorize, pastes the token, and closes the dialogue.</summary>
@@ -110,14 +74,5 @@ public sealed class DocsPageTests
         string body = await answer.Locator(".highlight-code code").First.InnerTextAsync();
         Assert.True(shown.Trim() == $"{status}", $"{method} {path}: the page shows {shown}: {body}");
         return body;
-    }
-
-    /// <summary>The browser of this machine.</summary>
-    private static string Chromium()
-    {
-        string[] places = [.. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(folder => Path.Combine(folder, "chromium"))];
-        string? found = Array.Find(places, File.Exists);
-        Assert.True(found is not null, "No chromium on the PATH. Run ./test, which installs it, or: sudo apt-get install chromium");
-        return found;
     }
 }

@@ -1,0 +1,110 @@
+import { get, post } from '../api.js';
+import * as clock from '../clock.js';
+import * as session from '../session.js';
+import { actionButton, backLink, confirm, facts, h, heading, note, noteSlot, write } from '../ui.js';
+import { duration, money, number, say, time } from '../words.js';
+import { statusBadge } from './orders.js';
+
+/** One order: paid while its window is open, cancelled or given back, and what became of it. */
+export async function order({ parameters: [id], signal, refresh }) {
+  const path = `/members/${session.member()}/orders/${id}`;
+  const root = h('div', { class: 'stack' });
+  const slot = noteSlot();
+  let counting = new AbortController();
+  show(await get(path, signal));
+  return root;
+
+  function show(current) {
+    counting.abort();
+    counting = new AbortController();
+    const title = heading(say('orderOf', time(current.createdAt)));
+    const hadFocus = root.contains(document.activeElement);
+    root.replaceChildren(backLink(say('orders'), '#/orders'),
+      h('div', { class: 'row apart' }, title, h('span', { role: 'status' }, statusBadge(current.status))),
+      h('div', { class: 'sides' },
+        h('section', { class: 'card', 'aria-label': say('details') },
+          h('table', { class: 'table folds' },
+            h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, say('product')), h('th', { scope: 'col', class: 'end' }, say('price')),
+              h('th', { scope: 'col', class: 'end' }, say('quantity')), h('th', { scope: 'col', class: 'end' }, say('sum')))),
+            h('tbody', {}, current.items.map(item => h('tr', {},
+              h('th', { scope: 'row', class: 'line-name' }, h('a', { href: `#/products/${item.productId}` }, item.name)),
+              h('td', { 'data-label': say('price'), class: 'end' }, money(item.price)),
+              h('td', { 'data-label': say('quantity'), class: 'end' }, number(item.quantity)),
+              h('td', { 'data-label': say('sum'), class: 'end' }, money(item.price * item.quantity)))))),
+          facts([say('subtotal'), money(current.subtotal)], current.discount > 0 ? [say('discount'), `−${money(current.discount)}`] : null,
+            [say('total'), money(current.total), true], current.paidAt === undefined ? null : [say('paidAt'), time(current.paidAt)])),
+        h('section', { class: 'card', 'aria-label': say('status')[current.status] }, ...actionsOf(current), slot)));
+    if (hadFocus) {
+      title.focus({ preventScroll: true });
+    }
+  }
+
+  function actionsOf(current) {
+    switch (current.status) {
+      case 'pending_payment':
+        return payment(current);
+      case 'completed':
+        return [note('good', say('paid')),
+          actionButton(say('refund'), 'danger wide', () => end(say('sureRefund'), say('sureRefundLead', money(current.total)), say('refund')))];
+      case 'refunded':
+        return [note('', say('refundedLead'))];
+      case 'cancelled':
+        return [note('', say('cancelledLead'))];
+      default:
+        return [note('warn', say('expiredLead'))];
+    }
+  }
+
+  function payment(current) {
+    const left = h('span', { class: 'value', role: 'timer' });
+    clock.countdown(Date.parse(current.payBefore), seconds => write(left, duration(seconds)), reload, AbortSignal.any([signal, counting.signal]));
+    return [
+      h('div', { class: 'figure' }, h('span', { class: 'name' }, say('payWithin')), left),
+      actionButton(say('pay', money(current.total)), 'primary large', () => pay(current)),
+      actionButton(say('cancel'), 'quiet wide', () => end(say('sureCancel'), say('sureCancelLead'), say('cancel')))];
+  }
+
+  async function pay(current) {
+    slot.clear();
+    try {
+      await post(`/payment/${current.paymentId}`);
+      await reload();
+    } catch (error) {
+      slot.refuse(error, ({ balance, required }) => (required === undefined ? [] : [
+        say('missing', money(balance), money(required - balance)),
+        h('p', {}, h('a', { class: 'button', href: `#/points?amount=${required - balance}` }, say('chargeMissing', money(required - balance))))]));
+      if (['payment_already_completed', 'order_expired', 'order_cancelled'].includes(error.code)) {
+        await reload();
+      }
+    }
+  }
+
+  async function end(title, text, yes) {
+    slot.clear();
+    if (!await confirm(title, text, yes)) {
+      return;
+    }
+
+    try {
+      show(await post(`${path}/cancel`));
+      refresh();
+    } catch (error) {
+      slot.refuse(error);
+      if (error.code === 'order_not_cancellable') {
+        await reload();
+      }
+    }
+  }
+
+  /** Shows the order as the server has it now. */
+  async function reload() {
+    try {
+      show(await get(path, signal));
+      refresh();
+    } catch (error) {
+      if (!signal.aborted) {
+        slot.refuse(error);
+      }
+    }
+  }
+}

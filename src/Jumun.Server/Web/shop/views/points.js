@@ -1,0 +1,66 @@
+import { get, post } from '../api.js';
+import * as session from '../session.js';
+import { busy, empty, field, h, heading, moving, noteSlot, pagedList } from '../ui.js';
+import { money, number, say, time } from '../words.js';
+
+const presets = [10_000, 50_000, 100_000, 300_000];
+
+/** The balance, charging it, and every movement of it. */
+export async function points({ query, signal, refresh }) {
+  const member = session.member();
+  const value = h('span', { class: 'value' });
+  const history = h('div', { class: 'stack' });
+  const slot = noteSlot();
+
+  async function load() {
+    const rows = h('tbody', {});
+    const [wallet, { count, footer }] = await Promise.all([
+      get(`/members/${member}/points`, signal),
+      pagedList(`/members/${member}/points/history`, rowOf, rows, path => get(path, signal)),
+    ]);
+    moving(value, money(wallet.balance));
+    history.replaceChildren(count === 0 ? empty(say('historyNone')) : h('table', { class: 'table folds' },
+      h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, say('when')), h('th', { scope: 'col' }, say('what')),
+        h('th', { scope: 'col', class: 'end' }, say('change')), h('th', { scope: 'col', class: 'end' }, say('after')))), rows), footer);
+  }
+
+  const amount = h('input', { type: 'number', inputmode: 'numeric', min: '1', max: '100000000', step: '1', required: true, value: query.get('amount') ?? '' });
+  const button = h('button', { class: 'button primary', type: 'submit' }, say('chargeIt'));
+  const form = h('form', { class: 'card', novalidate: true, onsubmit: event => {
+    event.preventDefault();
+    busy(button, async () => {
+      try {
+        const { balance } = await post(`/members/${member}/points/charge`, { amount: Number(amount.value) });
+        slot.tell('good', say('charged', money(balance)));
+        amount.value = '';
+        refresh();
+        await load();
+      } catch (error) {
+        slot.refuse(error);
+      }
+    });
+  } },
+  h('h2', {}, say('charge')),
+  field(say('amount'), amount, say('amountHint')),
+  h('div', { class: 'row' }, presets.map(preset => h('button', { class: 'button', type: 'button', onclick: () => {
+    amount.value = String(preset);
+    amount.focus();
+  } }, money(preset)))),
+  h('div', {}, button), slot);
+
+  await load();
+  return h('div', { class: 'stack wide' },
+    h('div', { class: 'stack' }, heading(say('points')),
+      h('div', { class: 'sides' },
+        h('section', { class: 'card', 'aria-label': say('yourBalance') }, h('p', { class: 'figure' }, h('span', { class: 'name' }, say('yourBalance')), value)), form)),
+    h('section', { class: 'stack', 'aria-labelledby': 'history' }, h('h2', { id: 'history' }, say('history')), history));
+}
+
+function rowOf(entry) {
+  const what = say('kind')[entry.kind];
+  return h('tr', {},
+    h('td', { 'data-label': say('when') }, time(entry.createdAt)),
+    h('td', { 'data-label': say('what') }, entry.orderId === undefined ? what : h('a', { href: `#/orders/${entry.orderId}` }, what)),
+    h('td', { 'data-label': say('change'), class: `end ${entry.amount > 0 ? 'good' : ''}` }, `${entry.amount > 0 ? '+' : '−'}${number(Math.abs(entry.amount))}`),
+    h('td', { 'data-label': say('after'), class: 'end' }, money(entry.balance)));
+}

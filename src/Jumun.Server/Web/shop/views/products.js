@@ -1,0 +1,105 @@
+import { get } from '../api.js';
+import { drawing } from '../art.js';
+import { actionButton, everySeconds, field, h, heading, noteSlot, stockBadge, write } from '../ui.js';
+import { money, say } from '../words.js';
+
+const pageItems = 24;
+const mostItems = 96;
+const secondsBetween = 3;
+
+/** What is on sale, with its stock as it is, a search, and what sold most. */
+export async function products({ query, signal }) {
+  let wanted = query.get('query') ?? '';
+  let shown = pageItems;
+  const cards = new Map();
+  const grid = h('ul', { class: 'grid dense plain' });
+  const found = h('p', { class: 'muted small', role: 'status' });
+  const none = h('p', { class: 'empty', hidden: true }, say('foundNone'));
+  const more = actionButton(say('more'), 'wide', async () => {
+    shown = Math.min(shown + pageItems, mostItems);
+    await load();
+  });
+  const slot = noteSlot();
+  const topList = h('ol', { class: 'top plain' });
+
+  async function load() {
+    const asked = wanted;
+    const page = await get(`/products?limit=${shown}${asked === '' ? '' : `&query=${encodeURIComponent(asked)}`}`, signal);
+    if (asked !== wanted) {
+      return;
+    }
+
+    const ids = new Set(page.items.map(item => item.productId));
+    for (const [id, card] of cards) {
+      if (!ids.has(id)) {
+        card.element.remove();
+        cards.delete(id);
+      }
+    }
+
+    page.items.forEach((item, place) => {
+      const card = cards.get(item.productId) ?? newCard(item.productId);
+      card.show(item);
+      if (grid.children[place] !== card.element) {
+        grid.insertBefore(card.element, grid.children[place] ?? null);
+      }
+    });
+    more.hidden = page.next === null || shown === mostItems;
+    none.hidden = page.items.length > 0;
+    write(found, say('found', page.next === null ? page.items.length : `${page.items.length}+`));
+    slot.clear();
+  }
+
+  function newCard(productId) {
+    const name = h('h2', { class: 'card-title' });
+    const price = h('p', { class: 'price' });
+    const stock = h('p', {});
+    const element = h('li', {}, h('a', { class: 'card small-card product-card', href: `#/products/${productId}` }, drawing(productId), name, h('div', { class: 'row apart' }, price, stock)));
+    const card = {
+      element,
+      show(item) {
+        write(name, item.name);
+        write(price, money(item.price));
+        const badge = stockBadge(item);
+        if (stock.textContent !== badge.textContent) {
+          stock.replaceChildren(badge);
+        }
+      },
+    };
+    cards.set(productId, card);
+    return card;
+  }
+
+  async function loadTop() {
+    const { items } = await get('/products/top', signal);
+    topList.replaceChildren(...(items.length === 0
+      ? [h('li', { class: 'muted' }, say('topNone'))]
+      : items.map(item => h('li', {}, h('a', { href: `#/products/${item.productId}` },
+        h('span', { class: 'rank', 'aria-hidden': 'true' }, String(item.rank)), h('span', { class: 'top-name' }, item.name), h('span', { class: 'muted small nowrap' }, say('sold', item.soldQuantity)))))));
+  }
+
+  const search = h('input', { type: 'search', value: wanted, maxlength: '200', autocomplete: 'off' });
+  let typing;
+  const look = () => {
+    wanted = search.value.trim();
+    history.replaceState(null, '', wanted === '' ? '#/products' : `#/products?query=${encodeURIComponent(wanted)}`);
+    shown = pageItems;
+    load().catch(error => slot.refuse(error));
+  };
+  search.addEventListener('input', () => {
+    clearTimeout(typing);
+    typing = setTimeout(look, 200);
+  });
+  const form = h('form', { role: 'search', class: 'search', onsubmit: event => {
+    event.preventDefault();
+    clearTimeout(typing);
+    look();
+  } }, field(say('search'), search));
+
+  await Promise.all([load(), loadTop()]);
+  everySeconds(secondsBetween, () => Promise.all([load(), loadTop()]), signal);
+  return h('div', { class: 'sides' },
+    h('div', { class: 'stack' }, heading(say('products')), form, found, slot, grid, none, more),
+    h('aside', { class: 'card flat', 'aria-labelledby': 'top-title' },
+      h('h2', { id: 'top-title' }, say('top')), h('p', { class: 'muted small' }, say('topLead')), topList));
+}

@@ -1,0 +1,199 @@
+// What the shop says, in English and Korean. Refusals come from the server in the same language.
+
+const place = 'jumun.language';
+const known = ['en', 'ko'];
+
+let current = known.find(one => one === localStorage.getItem(place))
+  ?? (navigator.languages.map(one => one.slice(0, 2)).find(one => known.includes(one)) ?? 'en');
+
+export const language = () => current;
+
+/** The language that is not spoken now. */
+export const otherLanguage = () => (current === 'ko' ? 'en' : 'ko');
+
+export function speak(newLanguage) {
+  current = newLanguage;
+  localStorage.setItem(place, current);
+}
+
+/** A text, with its values. */
+export function say(name, ...values) {
+  const text = texts[name][current === 'ko' ? 1 : 0];
+  return typeof text === 'function' ? text(...values) : text;
+}
+
+export const number = value => new Intl.NumberFormat(current).format(value);
+
+export const money = value => (current === 'ko' ? `${number(value)}원` : `₩${number(value)}`);
+
+export const time = iso => new Intl.DateTimeFormat(current, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso));
+
+/** Seconds as a clock shows them: 0:59, 1:02:03; from two days on in words. */
+export function duration(seconds) {
+  if (seconds >= 2 * 86400) {
+    return say('days', Math.floor(seconds / 86400));
+  }
+
+  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const two = part => String(part).padStart(2, '0');
+  return parts[0] > 0 ? `${parts[0]}:${two(parts[1])}:${two(parts[2])}` : `${parts[1]}:${two(parts[2])}`;
+}
+
+/** What a coupon takes off. */
+export const discount = ({ kind, value }) => say('off', kind === 'amount' ? money(value) : `${value}%`);
+
+const pieces = count => `${number(count)} ${count === 1 ? 'piece' : 'pieces'}`;
+
+const texts = {
+  // The page
+  skip: ['Skip to the content', '본문으로 건너뛰기'],
+  places: ['Shop', '상점'],
+  products: ['Products', '상품'],
+  coupons: ['Coupons', '쿠폰'],
+  cart: ['Cart', '장바구니'],
+  orders: ['Orders', '주문'],
+  points: ['Points', '포인트'],
+  balance: [amount => `Balance ${amount}`, amount => `잔액 ${amount}`],
+  cartHolds: [lines => `${lines} in the cart`, lines => `장바구니에 ${lines}개`],
+  signOut: ['Sign out', '로그아웃'],
+  loading: ['Loading', '불러오는 중'],
+  otherLanguage: ['한국어', 'English'],
+  repeating: ['No answer yet. The same request goes out again; it happens once.', '아직 응답이 없습니다. 같은 요청을 다시 보냅니다. 한 번만 처리됩니다.'],
+  unreachable: ['The shop cannot be reached', '상점에 연결할 수 없습니다'],
+  unreachableDetail: ['Nobody knows yet whether this was done. Try again: it happens once at most.', '처리되었는지 아직 알 수 없습니다. 다시 시도해도 한 번만 처리됩니다.'],
+  again: ['Try again', '다시 시도'],
+  more: ['Show more', '더 보기'],
+  live: ['Live', '실시간'],
+  reconnecting: ['Reconnecting', '다시 연결 중'],
+  days: [count => `${count} days`, count => `${count}일`],
+  close: ['Keep it', '유지'],
+
+  // Signing in
+  signIn: ['Sign in', '로그인'],
+  signInLead: ['A shop for things that everybody wants at once.', '모두가 동시에 원하는 것을 파는 상점.'],
+  demoLead: ['This is a developer’s shop. Be one of its demo members:', '개발용 상점입니다. 데모 회원으로 둘러보세요.'],
+  signInAs: [member => `Sign in as ${member}`, member => `${member} 회원으로 로그인`],
+  token: ['Token', '토큰'],
+  tokenHint: ['A bearer token of this shop. It is kept in this tab only.', '이 상점의 베어러 토큰. 이 탭에만 보관됩니다.'],
+  tokenWrong: ['This is no token.', '토큰이 아닙니다.'],
+  signedOut: ['Your session has ended. Sign in again.', '세션이 끝났습니다. 다시 로그인하세요.'],
+
+  // Products
+  search: ['Search products', '상품 검색'],
+  found: [count => `${count} ${count === 1 ? 'product' : 'products'}`, count => `상품 ${count}개`],
+  foundNone: ['Nothing on sale has this name.', '이 이름의 판매 중인 상품이 없습니다.'],
+  top: ['Most bought', '인기 상품'],
+  topLead: ['in the last three days', '최근 3일'],
+  topNone: ['Nothing was bought yet. Be the first.', '아직 구매가 없습니다. 첫 구매자가 되어 보세요.'],
+  sold: [count => `${number(count)} sold`, count => `${number(count)}개 판매`],
+  left: [count => `${number(count)} left`, count => `${number(count)}개 남음`],
+  soldOut: ['Sold out', '품절'],
+  notOnSale: ['Not on sale', '판매 중지'],
+  inStock: ['In stock', '재고'],
+  quantity: ['Quantity', '수량'],
+  addToCart: ['Add to cart', '장바구니에 담기'],
+  added: ['It is in your cart.', '장바구니에 담았습니다.'],
+  orderNow: ['Order now', '바로 주문'],
+  nowLeft: [count => `${pieces(count)} left now`, count => `지금 ${number(count)}개 남음`],
+  back: [to => `← ${to}`, to => `← ${to}`],
+
+  // Coupons
+  couponsLead: ['First come, first served, one for each member.', '선착순, 회원마다 한 장.'],
+  myCoupons: ['My coupons', '내 쿠폰'],
+  myCouponsNone: ['You have none yet.', '아직 없습니다.'],
+  off: [what => `${what} off`, what => `${what} 할인`],
+  atMost: [amount => `${amount} at most`, amount => `최대 ${amount}`],
+  minimum: [amount => `for orders from ${amount}`, amount => `${amount} 이상 주문`],
+  usableUntil: [when => `usable until ${when}`, when => `${when}까지 사용`],
+  opensAt: [when => `opens ${when}`, when => `${when} 시작`],
+  open: ['Open now', '발급 중'],
+  soon: ['Soon', '곧 시작'],
+  closed: ['Closed', '발급 종료'],
+  have: ['You have it', '보유 중'],
+  gone: ['Sold out', '소진'],
+  remaining: ['Remaining', '남은 수량'],
+  of: [count => `of ${number(count)}`, count => `/ ${number(count)}장`],
+  take: ['Take this coupon', '쿠폰 받기'],
+  taking: ['Taking …', '받는 중…'],
+  opensIn: [left => `Opens in ${left}`, left => `${left} 후 시작`],
+  opened: ['It is open. Take it now.', '발급이 시작되었습니다.'],
+  taken: [place => `It is yours: number ${number(place)}.`, place => `받았습니다. ${number(place)}번째입니다.`],
+  takenLead: ['Hand it in with your next order.', '다음 주문에 사용하세요.'],
+  goneLead: ['All of them have been issued.', '모두 발급되었습니다.'],
+  closedLead: ['The time to take it is over.', '발급 기간이 끝났습니다.'],
+  shop: ['Go shopping', '쇼핑하러 가기'],
+  place: [number => `No. ${number}`, number => `${number}번`],
+  couponStatus: [
+    { available: 'Available', held: 'Held by an order', used: 'Used', expired: 'Expired' },
+    { available: '사용 가능', held: '주문에 사용 중', used: '사용 완료', expired: '기간 만료' },
+  ],
+
+  // Points
+  yourBalance: ['Your balance', '잔액'],
+  charge: ['Charge points', '포인트 충전'],
+  amount: ['Amount in won', '금액(원)'],
+  amountHint: ['From 1 to 100,000,000.', '1원부터 100,000,000원까지.'],
+  chargeIt: ['Charge', '충전'],
+  charged: [balance => `Charged. Your balance is ${balance}.`, balance => `충전했습니다. 잔액은 ${balance}입니다.`],
+  history: ['History', '내역'],
+  historyNone: ['Nothing was charged yet.', '아직 충전한 적이 없습니다.'],
+  when: ['When', '일시'],
+  what: ['What', '구분'],
+  change: ['Change', '변동'],
+  after: ['Balance after', '변동 후 잔액'],
+  kind: [
+    { charge: 'Charge', payment: 'Payment', refund: 'Refund' },
+    { charge: '충전', payment: '결제', refund: '환불' },
+  ],
+
+  // Cart
+  cartNone: ['Your cart is empty.', '장바구니가 비어 있습니다.'],
+  product: ['Product', '상품'],
+  price: ['Price', '가격'],
+  sum: ['Sum', '합계'],
+  remove: ['Remove', '삭제'],
+  removeOf: [name => `Remove ${name}`, name => `${name} 삭제`],
+  quantityOf: [name => `Quantity of ${name}`, name => `${name} 수량`],
+  onlyLeft: [count => `only ${number(count)} left`, count => `${number(count)}개만 남음`],
+  yourOrder: ['Your order', '주문 내용'],
+  coupon: ['Coupon', '쿠폰'],
+  noCoupon: ['Without a coupon', '사용하지 않음'],
+  notForThis: [minimum => `from ${minimum}`, minimum => `${minimum} 이상`],
+  subtotal: ['Subtotal', '상품 금액'],
+  discount: ['Discount', '할인'],
+  total: ['Total', '총액'],
+  order: ['Order', '주문하기'],
+  orderLead: ['Stock and coupon are held for you; then you pay.', '재고와 쿠폰을 잡아 둔 뒤 결제합니다.'],
+  shortage: [(name, requested, available) => `${name}: ${number(requested)} wanted, ${number(available)} left`,
+    (name, requested, available) => `${name}: ${number(requested)}개 요청, ${number(available)}개 남음`],
+  totalNow: [total => `The total is ${total} now. Look at it, and order again.`, total => `현재 총액은 ${total}입니다. 확인하고 다시 주문하세요.`],
+  reason: [
+    { not_held: 'You do not have this coupon.', held_by_order: 'Another order of yours holds it.', used: 'It was used.', expired: 'Its time is over.', minimum_not_met: 'The order is too small for it.' },
+    { not_held: '보유하지 않은 쿠폰입니다.', held_by_order: '다른 주문이 사용하고 있습니다.', used: '이미 사용했습니다.', expired: '기간이 끝났습니다.', minimum_not_met: '최소 주문 금액보다 적습니다.' },
+  ],
+
+  // Orders
+  ordersNone: ['You have not ordered yet.', '아직 주문이 없습니다.'],
+  orderOf: [when => `Order of ${when}`, when => `${when} 주문`],
+  andMore: [(name, others) => `${name} and ${others} more`, (name, others) => `${name} 외 ${others}개`],
+  status: [
+    { pending_payment: 'To be paid', completed: 'Paid', expired: 'Expired', cancelled: 'Cancelled', refunded: 'Refunded' },
+    { pending_payment: '결제 대기', completed: '결제 완료', expired: '기한 만료', cancelled: '취소됨', refunded: '환불됨' },
+  ],
+  details: ['Details', '상세'],
+  pay: [total => `Pay ${total}`, total => `${total} 결제`],
+  payWithin: ['Pay within', '남은 결제 시간'],
+  paid: ['Paid. Thank you!', '결제되었습니다. 감사합니다!'],
+  paidAt: ['Paid', '결제 일시'],
+  expiredLead: ['The time to pay is over. What the order held was given back; order again.', '결제 기한이 지났습니다. 잡아 둔 것은 반환되었습니다. 다시 주문하세요.'],
+  cancelledLead: ['The order was cancelled. What it held was given back.', '주문을 취소했습니다. 잡아 둔 것은 반환되었습니다.'],
+  refundedLead: ['The order was given back: money, stock and coupon.', '환불되었습니다. 포인트, 재고, 쿠폰이 반환되었습니다.'],
+  cancel: ['Cancel the order', '주문 취소'],
+  refund: ['Give it back', '환불 요청'],
+  sureCancel: ['Cancel this order?', '이 주문을 취소할까요?'],
+  sureCancelLead: ['Stock and coupon go back to the shop at once; somebody else may take them.', '재고와 쿠폰이 바로 반환되어 다른 사람이 가져갈 수 있습니다.'],
+  sureRefund: ['Give this order back?', '이 주문을 환불할까요?'],
+  sureRefundLead: [total => `${total} comes back to your balance, and the coupon to you.`, total => `${total}이 잔액으로, 쿠폰은 다시 회원에게 돌아갑니다.`],
+  missing: [(balance, missing) => `Your balance is ${balance}; ${missing} are missing.`, (balance, missing) => `잔액은 ${balance}이고 ${missing}이 부족합니다.`],
+  chargeMissing: [missing => `Charge ${missing}`, missing => `${missing} 충전`],
+};
