@@ -60,7 +60,8 @@ internal static class SeededBugs
             new Edit(
                 $"{Server}/Stores/Sqlite/SqliteStore.Batches.cs",
                 "            Fault?.Invoke(FaultPoint.Write);\n",
-                "            if (Seeded.Is(\"event before commit\")) { WriteOutbox(db, batch.Rows); db.Execute(\"COMMIT\"); db.Execute(\"BEGIN IMMEDIATE\"); }\n"
+                "            if (Seeded.Is(\"event before commit\"))\n"
+                + "            { WriteOutbox(db, batch.Rows); db.Execute(\"COMMIT\"); db.Execute(\"BEGIN IMMEDIATE\"); }\n"
                 + "            Fault?.Invoke(FaultPoint.Write);\n"),
             new Edit(
                 $"{Server}/Stores/Sqlite/SqliteStore.Batches.cs",

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
+using Jumun.Orders;
 
 namespace Jumun.Tests.Simulation;
 
@@ -21,9 +22,9 @@ public sealed class SimulationTests
     {
         int[] seeds = Number("JUMUN_TEST_SEED") is { } seed ? [seed] : [.. Enumerable.Range(First, Seeds)];
         var failed = new ConcurrentBag<int>();
-        await Parallel.ForEachAsync(seeds, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, async (seed, stop) =>
+        await PlayAsync(seeds.TakeWhile(_ => failed.IsEmpty), (seed, played) =>
         {
-            if (failed.IsEmpty && (await Stage.PlayAsync(Storyteller.Tell(seed))).Complaint is not null)
+            if (played.Complaint is not null)
             {
                 failed.Add(seed);
             }
@@ -65,11 +66,37 @@ public sealed class SimulationTests
     }
 
     [Fact]
+    public async Task Stories_meet_every_refusal_of_a_command()
+    {
+        var transcripts = new ConcurrentBag<string>();
+        await PlayAsync(Enumerable.Range(1, 100), (_, played) => transcripts.Add(played.Transcript));
+        string told = string.Concat(transcripts);
+
+        // These are the edge's own, or take five seconds of real time, or would be bugs.
+        RefusalCode[] elsewhere =
+        [
+            RefusalCode.Unauthenticated, RefusalCode.Forbidden, RefusalCode.PayloadTooLarge, RefusalCode.UnsupportedMediaType,
+            RefusalCode.MethodNotAllowed, RefusalCode.NotFound, RefusalCode.RateLimited, RefusalCode.IdempotencyKeyInUse, RefusalCode.InternalError,
+        ];
+        string[] words =
+        [
+            .. Enum.GetValues<RefusalCode>().Except(elsewhere).Select(code => $"\"Code\":\"{code}\""),
+            .. Enum.GetValues<CouponNotUsableReason>().Select(reason => $"\"Reason\":\"{reason}\""),
+            .. Enum.GetValues<RequestOutcome>().Select(outcome => $"\"Outcome\":\"{outcome}\""),
+            .. Enum.GetValues<OrderStatus>().Where(status => status != OrderStatus.PendingPayment && status != OrderStatus.Completed)
+                .Select(status => $"\"Status\":\"{status}\""),
+            ", again",
+        ];
+        Assert.All(words, word => Assert.True(told.Contains(word, StringComparison.Ordinal), $"No story meets {word}."));
+    }
+
+    [Fact]
     public async Task A_story_that_fails_is_told_in_short()
     {
         // Fails as soon as somebody charges after a sweep.
         static Task<bool> Fails(IReadOnlyList<Step> steps) => Task.FromResult(
-            steps.SkipWhile(step => step is not SweepOrders).OfType<Submit>().Any(submit => submit.Calls.Any(call => call.Command is Points.ChargePoints)));
+            steps.SkipWhile(step => step is not SweepOrders).OfType<Submit>()
+                .Any(submit => submit.Calls.Any(call => call.Command is Points.ChargePoints)));
 
         List<Step> story = Storyteller.Tell(1);
         for (int seed = 2; !await Fails(story); seed++)
@@ -84,14 +111,23 @@ public sealed class SimulationTests
         Assert.Null(call.Key);
     }
 
+    /// <summary>Plays stories, as many at once as there are processors: each holds a thread now and then.</summary>
+    private static Task PlayAsync(IEnumerable<int> seeds, Action<int, Performance> played) => Parallel.ForEachAsync(
+        seeds, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount },
+        async (seed, stop) => played(seed, await Stage.PlayAsync(Storyteller.Tell(seed))));
+
     private static async Task<string> ExplainAsync(int seed)
     {
-        IReadOnlyList<Step> story = await Shrinking.ShrinkAsync(
-            Storyteller.Tell(seed), async steps => (await Stage.PlayAsync(steps)).Complaint is not null);
-        Performance played = await Stage.PlayAsync(story);
+        Performance shortest = new(null, "It went well when it was played again: it depends on more than its seed.");
+        await Shrinking.ShrinkAsync(Storyteller.Tell(seed), async steps =>
+        {
+            Performance played = await Stage.PlayAsync(steps);
+            shortest = played.Complaint is null ? shortest : played;
+            return played.Complaint is not null;
+        });
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"Seed {seed} fails. Alone: JUMUN_TEST_SEED={seed} ./test -class {typeof(SimulationTests).FullName}\n");
-        text.Append(CultureInfo.InvariantCulture, $"In short, {played.Complaint}\n\n{played.Transcript}");
+        text.Append(CultureInfo.InvariantCulture, $"In short, {shortest.Complaint}\n\n{shortest.Transcript}");
         return text.ToString();
     }
 

@@ -146,7 +146,8 @@ internal sealed class Stage : IAsyncDisposable
         RequestOutcome?[] kinds = [.. outcomes.Select(outcome => outcome.Unavailable).Distinct()];
         if (kinds.Length > 1 || !MayBe(submit.Fault).Contains(kinds[0]))
         {
-            throw new Contradiction($"the store: {Story.Words(submit.Fault)}; the callers were told {string.Join(" and ", outcomes.Select(outcome => outcome.Text))}");
+            string told = string.Join(" and ", outcomes.Select(outcome => outcome.Text));
+            throw new Contradiction($"the store: {Story.Words(submit.Fault)}; the callers were told {told}");
         }
 
         worlds.Settle(submit.Calls, outcomes, now);
@@ -366,7 +367,9 @@ internal sealed class Stage : IAsyncDisposable
     private async Task SeeOrderAsync(string member, Guid id)
     {
         OrderView? order = await Store.OrderAsync(member, id, Now);
-        worlds.See($"order {Story.Name(id)} of {member}", Text(order, ApiJson.Default.OrderView), world => Text(world.Order(member, id, Now), ApiJson.Default.OrderView));
+        worlds.See(
+            $"order {Story.Name(id)} of {member}", Text(order, ApiJson.Default.OrderView),
+            world => Text(world.Order(member, id, Now), ApiJson.Default.OrderView));
         await SeeAsync(
             $"payment of {Story.Name(id)} of {member}", Store.PaymentAsync(member, id, Now), world => world.Payment(member, id, Now),
             ApiJson.Default.PaymentView);
@@ -398,7 +401,8 @@ internal sealed class Stage : IAsyncDisposable
         (await Store.EventsAsync(state, null, Server.Bounds.PageItems)).ConvertAll(row => row.Event);
 
     private async Task SeeOverdueAsync() => await SeeListAsync(
-        "overdue orders", OverdueAsync(), world => world.Overdue(Now).Select(order => $"{order.Member} {Story.Name(order.Order)}").Order(StringComparer.Ordinal));
+        "overdue orders", OverdueAsync(),
+        world => world.Overdue(Now).Select(order => $"{order.Member} {Story.Name(order.Order)}").Order(StringComparer.Ordinal));
 
     private async ValueTask<List<string>> OverdueAsync() => [.. (await Store.ExpiredOrdersAsync(Now, Server.Bounds.ExpiredOrders))
         .Select(order => $"{order.MemberId} {Story.Name(order.OrderId)}").Order(StringComparer.Ordinal)];

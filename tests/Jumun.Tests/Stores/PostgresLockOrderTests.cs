@@ -47,7 +47,7 @@ public sealed class PostgresLockOrderTests : IAsyncLifetime
                 "coupon", new Discount(DiscountKind.Amount, 1, null), 0, 1_000_000, now.AddDays(-1), now.AddDays(1), now.AddDays(1)));
         }
 
-        for (int round = 0; round < 100; round++)
+        for (int round = 0; round < 300; round++)
         {
             long[] numbers = [.. Enumerable.Range(1, Rows).Select(i => (long)(descending ? Rows + 1 - i : i))];
             string member = $"{name}{round}";
