@@ -36,6 +36,15 @@ public sealed class BrokenRowsTests
         new Scene().WithProduct(1).WithOrder("alice", Id, OrderStatus.Completed), Cancel, $"Order {Id} was paid, and member alice has no wallet.");
 
     [Fact]
+    public void Who_is_given_back_an_order_has_paid_it_at_some_time()
+    {
+        Scene scene = new Scene().WithProduct(1).WithWallet("alice", 5_000);
+        scene.Orders[("alice", Id)] = new Order(
+            "alice", Id, OrderStatus.Completed, [Scene.Line(1)], 1_000, 0, null, Scene.Noon, Scene.Noon, paidAt: null, endedAt: null);
+        Says(scene, Cancel with { ByAdministrator = true }, $"Order {Id} was never paid.");
+    }
+
+    [Fact]
     public void The_number_of_a_new_product_or_coupon_was_loaded()
     {
         Says(new WorkingSet(), new CreateProduct("mug", 1, 1), "The next product number was not loaded.");

@@ -41,6 +41,15 @@ public sealed class WorkingSetTests
     }
 
     [Fact]
+    public void A_number_that_was_loaded_stays_when_it_is_asked_for_again()
+    {
+        var rows = new WorkingSet { NextProductId = 5, NextCouponId = 6 };
+        rows.Keys.NextProduct();
+        rows.Keys.NextCoupon();
+        Assert.Equal((5, 6), (rows.NextProductId, rows.NextCouponId));
+    }
+
+    [Fact]
     public void A_row_that_is_there_is_not_added_again()
     {
         var rows = new WorkingSet();
