@@ -40,7 +40,8 @@ public sealed partial class TidyTests
         ["src/Jumun.Server/Stores/Sqlite/SqliteStore.Batches.cs: LoadRows"] = 108,
     };
 
-    private static readonly string Root = FindRoot();
+    /// <summary>The folder of the repository.</summary>
+    internal static readonly string Root = FindRoot();
     private static readonly string[] Files = FindFiles();
 
     public static TheoryData<string> RuleNames => [.. Rules.Select(rule => rule.Name)];

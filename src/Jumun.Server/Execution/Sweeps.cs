@@ -12,7 +12,7 @@ internal sealed class ExpirySweep(Executor executor, IStore store, Leases leases
         Sweeps.RepeatAsync("expiry", Period, SweepAsync, executor.Outage, log, stoppingToken);
 
     /// <summary>One round; true when there may be more.</summary>
-    private async ValueTask<bool> SweepAsync()
+    internal async ValueTask<bool> SweepAsync()
     {
         if (!leases.Sweeps)
         {
@@ -42,7 +42,8 @@ internal sealed class KeySweep(Executor executor, IStore store, Leases leases, T
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         Sweeps.RepeatAsync("idempotency keys", Period, SweepAsync, executor.Outage, log, stoppingToken);
 
-    private async ValueTask<bool> SweepAsync()
+    /// <summary>One round; true when there may be more.</summary>
+    internal async ValueTask<bool> SweepAsync()
     {
         if (!leases.Sweeps || !await store.HasKeysBeforeAsync(clock.GetUtcNow() - Retention).ConfigureAwait(false))
         {
