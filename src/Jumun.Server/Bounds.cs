@@ -6,6 +6,18 @@ internal static class Bounds
     /// <summary>Commands that may wait for the executor. One more is answered 503 at once.</summary>
     public const int QueuedCommands = 8_192;
 
+    /// <summary>How long commands may wait for long, in milliseconds, before it is an overload.</summary>
+    public const int QueueMilliseconds = 100;
+
+    /// <summary>Commands that must wait beside, before it is an overload.</summary>
+    public const int OverloadCommands = 1_024;
+
+    /// <summary>How long commands may wait longer in a burst, in seconds.</summary>
+    public const int BurstSeconds = 1;
+
+    /// <summary>How long after an overload the next one counts at once, in seconds.</summary>
+    public const int OverloadSeconds = 10;
+
     /// <summary>Commands that are settled in one batch.</summary>
     public const int BatchCommands = 512;
 

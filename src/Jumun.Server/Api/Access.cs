@@ -91,6 +91,13 @@ internal sealed class Edge(RequestDelegate next, Executor executor, ILogger<Edge
             headers.Connection = "close";
         }
 
+        if (executor.IsOverloaded && !HttpMethods.IsGet(http.Request.Method))
+        {
+            // Before it costs anything: what is spent on requests that cannot be settled is taken from those that can.
+            await http.RefuseAsync(Executor.QueueFull).ConfigureAwait(false);
+            return;
+        }
+
         try
         {
             await next(http).ConfigureAwait(false);

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Threading.Channels;
 using Jumun.Server.Stores;
 
@@ -26,8 +27,10 @@ internal readonly record struct Settlement(Answer? Answer, StoredAnswer? Stored,
 /// </summary>
 internal sealed class Executor : IAsyncDisposable
 {
+    /// <summary>No more is taken: nothing was done.</summary>
+    public static readonly Refusal QueueFull = Refusal.Unavailable(RequestOutcome.None, retryAfterSeconds: 1);
+
     private static readonly Refusal Bug = new(RefusalCode.InternalError);
-    private static readonly Refusal QueueFull = Refusal.Unavailable(RequestOutcome.None, retryAfterSeconds: 1);
     private static readonly Refusal Draining = Refusal.Unavailable(RequestOutcome.None, retryAfterSeconds: 2);
     private static readonly Refusal KeyReused = new(RefusalCode.IdempotencyKeyReused);
     private static readonly Refusal KeyInUse = new(RefusalCode.IdempotencyKeyInUse);
@@ -38,6 +41,7 @@ internal sealed class Executor : IAsyncDisposable
     private readonly TimeProvider clock;
     private readonly ILogger<Executor> log;
     private readonly TimeSpan duplicateWait;
+    private readonly QueueWatch watch = new();
     private readonly Batch batch = new();
     private readonly Task lane;
     private DateTimeOffset lastMoment;
@@ -68,6 +72,9 @@ internal sealed class Executor : IAsyncDisposable
 
     /// <summary>Where a store that is unavailable is told of.</summary>
     public Outage Outage { get; }
+
+    /// <summary>Whether more comes than can be settled, so that requests are better refused before they cost anything. Own work goes on.</summary>
+    public bool IsOverloaded => watch.IsOverloaded;
 
     /// <summary>Commands that wait now.</summary>
     public int QueueLength => queue.Reader.Count;
@@ -149,6 +156,7 @@ internal sealed class Executor : IAsyncDisposable
                 submissions.Add(submission);
             }
 
+            watch.Taken(submissions[0].Begun, Stopwatch.GetTimestamp(), queue.Reader.Count);
             await SettleAsync(submissions).ConfigureAwait(false);
             await store.MaintainAsync().ConfigureAwait(false);
         }
@@ -322,6 +330,9 @@ internal sealed class Executor : IAsyncDisposable
         public Command Command { get; } = command;
 
         public KeyedRequest? Keyed { get; } = keyed;
+
+        /// <summary>When it began to wait.</summary>
+        public long Begun { get; } = Stopwatch.GetTimestamp();
 
         public Settlement Outcome { get; set; }
     }

@@ -15,7 +15,8 @@ internal sealed class OddValues(Random random, Known known)
     private static readonly string[] Values =
     [
         "null", "true", "false", "{}", "[]", "[[]]", "[null]", "\"\"", "\" \"", "\"100\"", "\"null\"", "\"\\u0000\"", "\"\\ud800\"", "\"\\udc00\\ud800\"",
-        "\"a\\u0000b\"", "\"\\u202e gnp\"", "\"한글 상품\"", "\"👩‍👩‍👧‍👦\"", "\"<script>alert(1)</script>\"", "\"' OR 1=1 --\"", "\"{{7*7}}\"", "\"../../etc/passwd\"",
+        "\"a\\u0000b\"", "\"\\u202e gnp\"", "\"한글 상품\"", "\"👩‍👩‍👧‍👦\"", "\"<script>alert(1)</script>\"", "\"' OR 1=1 --\"", "\"{{7*7}}\"",
+        "\"../../etc/passwd\"",
         "0", "-0", "-1", "1", "1.0", "1.5", "1e0", "1e3", "1E-2", "1e400", "-1e400", "0.1e1", "2147483647", "2147483648", "4294967296", "9007199254740991",
         "9007199254740992", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809", "18446744073709551616",
         "00", "01", "+1", "0x10", ".5", "5.", "NaN", "Infinity", "-Infinity", "undefined", "''", "'a'", "`a`", "1,", ",", ":", "\"", "\"\\", "\"\\x41\"",
@@ -25,7 +26,10 @@ internal sealed class OddValues(Random random, Known known)
         "\"00000000-0000-0000-0000-000000000000\"", "\"ffffffff-ffff-ffff-ffff-ffffffffffff\"", "\"{00000000-0000-0000-0000-000000000000}\"",
     ];
 
-    private static readonly string[] Names = ["constructor", "__proto__", "$type", "$id", "$ref", "memberId", "status", "price", "balance", "", " ", "a.b", "\\u0000"];
+    private static readonly string[] Names =
+    [
+        "constructor", "__proto__", "$type", "$id", "$ref", "memberId", "status", "price", "balance", "", " ", "a.b", "\\u0000",
+    ];
 
     /// <summary>How likely anything is odd: 0 for a value as it should be.</summary>
     public double Oddness { get; set; }

@@ -129,6 +129,9 @@ internal sealed class RawConnection : IDisposable
         }
     }
 
+    /// <summary>Waits until an answer is here, and does not read it.</summary>
+    public async Task ComesAsync() => await socket.ReceiveAsync(Memory<byte>.Empty);
+
     /// <summary>Cuts the connection, as a lost network does: the server is told by a reset.</summary>
     public void Reset()
     {

@@ -13,7 +13,8 @@ internal sealed record RawRequest(string Method, string Target, IReadOnlyList<(s
 {
     /// <summary>Whether the web server may refuse it before it is a request: it breaks the rules of HTTP, or a bound of the headers.</summary>
     public bool IsHardlyHttp =>
-        Target.Length > 7_000 || Target.Contains("%00", StringComparison.Ordinal) || !IsVisible(Target) || !Target.StartsWith('/') || Target.Contains("..", StringComparison.Ordinal)
+        Target.Length > 7_000 || Target.Contains("%00", StringComparison.Ordinal) || !IsVisible(Target) || !Target.StartsWith('/')
+        || Target.Contains("..", StringComparison.Ordinal)
         || Headers.Sum(header => header.Name.Length + header.Value.Length) > 15_000
         || Headers.Any(header => header.Name is "Host" or "Upgrade" || !header.Value.All(c => c is '\t' or (>= ' ' and <= '~')) || !IsVisible(header.Name));
 

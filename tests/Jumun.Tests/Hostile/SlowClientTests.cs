@@ -29,7 +29,9 @@ public sealed class SlowClientTests
         await using TestShop shop = await TestShop.StartAsync();
         await DripAsync(
             shop,
-            $"POST /members/anna/points/charge HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n", ' ');
+            $"POST /members/anna/points/charge HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+            + "Content-Length: 60000\r\n\r\n",
+            ' ');
         Assert.Equal(0, await shop.As("anna").BalanceAsync());
     }
 

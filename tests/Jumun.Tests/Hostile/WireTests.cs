@@ -18,7 +18,9 @@ public sealed class WireTests : IAsyncLifetime
 
     public ValueTask DisposeAsync() => shop.DisposeAsync();
 
-    /// <summary>Two ways to say how long a body is: a proxy may believe the one and the server the other. What is left over must not count as a request.</summary>
+    /// <summary>
+    /// Two ways to say how long a body is: a proxy may believe the one and the server the other. What is left over must not count as a request.
+    /// </summary>
     [Theory]
     [InlineData("Content-Length: 12\r\nTransfer-Encoding: chunked")]
     [InlineData("Transfer-Encoding: chunked\r\nContent-Length: 12")]
@@ -149,7 +151,8 @@ public sealed class WireTests : IAsyncLifetime
     public async Task A_body_that_is_shorter_than_it_said_is_no_request()
     {
         using RawConnection connection = await RawConnection.OpenAsync(Address);
-        await connection.SendAsync(Request("/members/anna/points/charge", Charge, "half").Replace("Content-Length: 12", "Content-Length: 13", StringComparison.Ordinal));
+        string request = Request("/members/anna/points/charge", Charge, "half");
+        await connection.SendAsync(request.Replace("Content-Length: 12", "Content-Length: 13", StringComparison.Ordinal));
         connection.Half();
         Assert.True(await connection.ReadAsync() is null or { Status: 400 });
         Assert.Equal(0, await shop.As("anna").BalanceAsync());
@@ -170,7 +173,8 @@ public sealed class WireTests : IAsyncLifetime
     public async Task A_client_that_expects_100_continue_is_told_to_go_on()
     {
         using RawConnection connection = await RawConnection.OpenAsync(Address);
-        string request = Request("/members/anna/points/charge", Charge, "expects").Replace("Host: x", "Host: x\r\nExpect: 100-continue", StringComparison.Ordinal);
+        string request = Request("/members/anna/points/charge", Charge, "expects");
+        request = request.Replace("Host: x", "Host: x\r\nExpect: 100-continue", StringComparison.Ordinal);
         int body = request.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4;
         await connection.SendAsync(request[..body]);
         await connection.SendAsync(request[body..]);
