@@ -87,8 +87,15 @@ public sealed class HistoryTests
         var operations = new ConcurrentBag<Operation>();
         await Task.WhenAll(Enumerable.Range(0, 8).Select(async client =>
         {
-            for (int i = 0; i < 200; i++)
+            var random = new Random(client);
+            for (int i = 0; i < 400; i++)
             {
+                // Readers that were answered together would begin together, and never in the midst of a query.
+                if (random.Next(4) == 0)
+                {
+                    await Task.Delay(random.Next(1, 4));
+                }
+
                 long called = Stopwatch.GetTimestamp();
                 Effect effect = client < 2
                     ? new Effect(Deed.Add, 1, (await Restock(admin, product, 1)).Is(200).Number("stock"))
