@@ -12,11 +12,9 @@ namespace Jumun.Bench;
 /// <param name="Accepted">Answers a second that were a success.</param>
 /// <param name="Refused">Answers a second that were a 503 or a 429.</param>
 /// <param name="Failed">Any other answer or none, in all.</param>
-/// <param name="Latencies">Milliseconds from the moment at which a request that was accepted was due to its answer, sorted.</param>
-internal sealed record LoadReport(double Offered, double Accepted, double Refused, long Failed, double[] Latencies)
-{
-    public double Percentile(double part) => Latencies.Length == 0 ? double.NaN : Latencies[(int)(part * (Latencies.Length - 1))];
-}
+/// <param name="FromDue">Milliseconds from the moment at which a request that was accepted was due to its answer, sorted.</param>
+/// <param name="FromSent">The same from the moment at which it was sent: without the wait for a free connection.</param>
+internal sealed record LoadReport(double Offered, double Accepted, double Refused, long Failed, double[] FromDue, double[] FromSent);
 
 /// <summary>
 /// Sends charges of random members when they are due, whether or not earlier ones are answered, as people do. A request that
@@ -54,11 +52,10 @@ internal sealed class OpenLoop(Uri address, IReadOnlyList<(string Member, string
 
         due.Writer.Complete();
         await Task.WhenAll(running);
-        double[] latencies = [.. lanes.SelectMany(lane => lane.Latencies)];
-        Array.Sort(latencies);
+        double accepted = lanes.Sum(lane => lane.Accepted) / seconds;
         return new LoadReport(
-            isClosed ? latencies.Length / seconds : rate, lanes.Sum(lane => lane.Accepted) / seconds, lanes.Sum(lane => lane.Refused) / seconds,
-            lanes.Sum(lane => lane.Failed), latencies);
+            isClosed ? accepted : rate, accepted, lanes.Sum(lane => lane.Refused) / seconds, lanes.Sum(lane => lane.Failed),
+            [.. lanes.SelectMany(lane => lane.FromDue).Order()], [.. lanes.SelectMany(lane => lane.FromSent).Order()]);
     }
 
     /// <summary>One connection with its answers.</summary>
@@ -68,7 +65,9 @@ internal sealed class OpenLoop(Uri address, IReadOnlyList<(string Member, string
         private readonly Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         private readonly Random random = new(number);
 
-        public List<double> Latencies { get; } = [];
+        public List<double> FromDue { get; } = [];
+
+        public List<double> FromSent { get; } = [];
 
         public long Accepted { get; private set; }
 
@@ -102,6 +101,7 @@ internal sealed class OpenLoop(Uri address, IReadOnlyList<(string Member, string
                     return;
                 }
 
+                long sent = Stopwatch.GetTimestamp();
                 int status = await AskAsync();
                 long answered = Stopwatch.GetTimestamp();
                 if (answered < counted || answered > end)
@@ -113,7 +113,8 @@ internal sealed class OpenLoop(Uri address, IReadOnlyList<(string Member, string
                 {
                     case 200:
                         Accepted += 1;
-                        Latencies.Add((answered - at) * 1_000.0 / Stopwatch.Frequency);
+                        FromDue.Add(Stopwatch.GetElapsedTime(at, answered).TotalMilliseconds);
+                        FromSent.Add(Stopwatch.GetElapsedTime(sent, answered).TotalMilliseconds);
                         break;
                     case 503 or 429:
                         Refused += 1;

@@ -27,5 +27,7 @@ internal static class Overload
         CultureInfo.InvariantCulture,
         $"| {what} | {report.Offered:F0} | {report.Accepted:F0} | {report.Accepted / peak.Accepted:F2} | "
         + $"{report.Refused / Math.Max(1, report.Accepted + report.Refused):P0} | "
-        + $"{report.Percentile(0.5):F1} | {report.Percentile(0.99):F1} | {report.Failed} |"));
+        + $"{At(report.FromDue, 0.5):F1} | {At(report.FromDue, 0.99):F1} | {At(report.FromSent, 0.99):F1} | {report.Failed} |"));
+
+    private static double At(double[] sorted, double part) => sorted.Length == 0 ? double.NaN : sorted[(int)(part * (sorted.Length - 1))];
 }
