@@ -1,74 +1,170 @@
-using System.Collections.Concurrent;
+using System.Buffers;
 using System.Diagnostics;
-using System.Net.Http.Headers;
+using System.Globalization;
+using System.Net.Sockets;
 using System.Text;
-using System.Text.Json;
+using System.Threading.Channels;
 
 namespace Jumun.Bench;
 
-/// <summary>
-/// Buys at a fixed pace, however long each purchase takes: whoever is late does not keep the next ones from coming. What it tells
-/// of a purchase is the time from when it was due until its payment was answered.
-/// </summary>
-internal static class OpenLoop
-{
-    private const int Products = 10_000;
+/// <summary>What came of a load.</summary>
+/// <param name="Offered">Requests a second that were due.</param>
+/// <param name="Accepted">Answers a second that were a success.</param>
+/// <param name="Refused">Answers a second that were a 503 or a 429.</param>
+/// <param name="Failed">Any other answer or none, in all.</param>
+/// <param name="FromDue">Milliseconds from the moment at which a request that was accepted was due to its answer, sorted.</param>
+/// <param name="FromSent">The same from the moment at which it was sent: without the wait for a free connection.</param>
+internal sealed record LoadReport(double Offered, double Accepted, double Refused, long Failed, double[] FromDue, double[] FromSent);
 
-    public static async Task<int> RunAsync(string url, string tokensPath, int rate, int seconds)
+/// <summary>
+/// Sends charges of random members when they are due, whether or not earlier ones are answered, as people do. A request that
+/// finds no free connection waits, and its wait counts: the latency runs from when it was due.
+/// </summary>
+internal sealed class OpenLoop(Uri address, IReadOnlyList<(string Member, string Token)> members)
+{
+    /// <param name="rate">Requests a second; infinity for as many as the connections bear.</param>
+    /// <param name="connections">Connections.</param>
+    /// <param name="seconds">How long; two seconds before are not counted.</param>
+    public async Task<LoadReport> RunAsync(double rate, int connections, double seconds)
     {
-        (string Member, string Token)[] members = [.. File.ReadLines(tokensPath).Select(line => line.Split(' ')).Select(line => (line[0], line[1]))];
-        using var http = new HttpClient(new SocketsHttpHandler { UseCookies = false, MaxConnectionsPerServer = 512 }) { BaseAddress = new Uri(url) };
-        var times = new ConcurrentBag<double>();
-        int failed = 0;
-        var buying = new List<Task>(rate * seconds);
-        long began = Stopwatch.GetTimestamp();
-        for (int started = 0; started < rate * seconds;)
+        var due = Channel.CreateUnbounded<long>(new UnboundedChannelOptions { SingleWriter = true });
+        Lane[] lanes = [.. Enumerable.Range(0, connections).Select(i => new Lane(address, members, i))];
+        foreach (Lane lane in lanes)
         {
-            double due = Stopwatch.GetElapsedTime(began).TotalSeconds * rate;
-            for (; started < due && started < rate * seconds; started++)
+            await lane.ConnectAsync();
+        }
+
+        long begun = Stopwatch.GetTimestamp();
+        long counted = begun + (2 * Stopwatch.Frequency);
+        long end = counted + (long)(seconds * Stopwatch.Frequency);
+        bool isClosed = double.IsPositiveInfinity(rate);
+        Task[] running = [.. lanes.Select(lane => Task.Run(() => lane.RunAsync(isClosed ? null : due.Reader, counted, end)))];
+        long sent = 0;
+        while (!isClosed && Stopwatch.GetTimestamp() is var now && now < end)
+        {
+            for (double wanted = (now - begun) / (double)Stopwatch.Frequency * rate; sent < wanted; sent++)
             {
-                (string member, string token) = members[started % members.Length];
-                buying.Add(BuyAsync(member, token, 1 + (started * 7_919 % Products), began + (long)(started * (double)Stopwatch.Frequency / rate)));
+                due.Writer.TryWrite(begun + (long)(sent / rate * Stopwatch.Frequency));
             }
 
             await Task.Delay(1);
         }
 
-        await Task.WhenAll(buying);
-        double lasted = Stopwatch.GetElapsedTime(began).TotalSeconds;
-        double[] sorted = [.. times.Order()];
-        double At(double share) => sorted.Length == 0 ? 0 : sorted[(int)Math.Min(sorted.Length - 1, sorted.Length * share)];
-        Console.WriteLine($"purchases={sorted.Length} rate={sorted.Length / lasted:0} p50={At(0.5):0.0} p99={At(0.99):0.0} max={At(1):0.0} failed={failed}");
-        return 0;
+        due.Writer.Complete();
+        await Task.WhenAll(running);
+        double accepted = lanes.Sum(lane => lane.Accepted) / seconds;
+        return new LoadReport(
+            isClosed ? accepted : rate, accepted, lanes.Sum(lane => lane.Refused) / seconds, lanes.Sum(lane => lane.Failed),
+            [.. lanes.SelectMany(lane => lane.FromDue).Order()], [.. lanes.SelectMany(lane => lane.FromSent).Order()]);
+    }
 
-        async Task BuyAsync(string member, string token, int product, long due)
+    /// <summary>One connection with its answers.</summary>
+    private sealed class Lane(Uri address, IReadOnlyList<(string Member, string Token)> members, int number)
+    {
+        private readonly byte[] buffer = new byte[2 * 1024];
+        private readonly Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        private readonly Random random = new(number);
+
+        public List<double> FromDue { get; } = [];
+
+        public List<double> FromSent { get; } = [];
+
+        public long Accepted { get; private set; }
+
+        public long Refused { get; private set; }
+
+        public long Failed { get; private set; }
+
+        public Task ConnectAsync() => socket.ConnectAsync(address.Host, address.Port);
+
+        public async Task RunAsync(ChannelReader<long>? due, long counted, long end)
         {
-            await Task.Yield();
-            byte[] order = Encoding.UTF8.GetBytes($$"""{"items":[{"productId":{{product}},"quantity":1}]}""");
-            try
+            using Socket connection = socket;
+            while (true)
             {
-                using JsonDocument placed = JsonDocument.Parse(await PostAsync($"/order/{member}", token, order));
-                await PostAsync($"/payment/{placed.RootElement.GetProperty("paymentId").GetString()}", token, null);
-                times.Add(Stopwatch.GetElapsedTime(due).TotalMilliseconds);
-            }
-            catch (HttpRequestException)
-            {
-                Interlocked.Increment(ref failed);
+                long at = Stopwatch.GetTimestamp();
+                if (due is not null)
+                {
+                    // What was due and found no connection until the end was never sent: it counts as offered only.
+                    if (!await due.WaitToReadAsync() || Stopwatch.GetTimestamp() > end)
+                    {
+                        return;
+                    }
+
+                    if (!due.TryRead(out at))
+                    {
+                        continue;
+                    }
+                }
+                else if (at > end)
+                {
+                    return;
+                }
+
+                long sent = Stopwatch.GetTimestamp();
+                int status = await AskAsync();
+                long answered = Stopwatch.GetTimestamp();
+                if (answered < counted || answered > end)
+                {
+                    continue;
+                }
+
+                switch (status)
+                {
+                    case 200:
+                        Accepted += 1;
+                        FromDue.Add(Stopwatch.GetElapsedTime(at, answered).TotalMilliseconds);
+                        FromSent.Add(Stopwatch.GetElapsedTime(sent, answered).TotalMilliseconds);
+                        break;
+                    case 503 or 429:
+                        Refused += 1;
+                        break;
+                    default:
+                        Failed += 1;
+                        break;
+                }
             }
         }
 
-        async Task<byte[]> PostAsync(string path, string token, byte[]? body)
+        private async Task<int> AskAsync()
         {
-            using var request = new HttpRequestMessage(HttpMethod.Post, path);
-            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
-            if (body is not null)
+            (string member, string token) = members[random.Next(members.Count)];
+            string request = $"POST /members/{member}/points/charge HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+                + "Content-Type: application/json\r\nContent-Length: 12\r\n\r\n{\"amount\":1}";
+            byte[] bytes = ArrayPool<byte>.Shared.Rent(request.Length);
+            int length = Encoding.ASCII.GetBytes(request, bytes);
+            await socket.SendAsync(bytes.AsMemory(0, length));
+            ArrayPool<byte>.Shared.Return(bytes);
+            int have = 0;
+            while (true)
             {
-                request.Content = new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+                int read = await socket.ReceiveAsync(buffer.AsMemory(have));
+                if (read == 0)
+                {
+                    throw new IOException("The server closed a connection.");
+                }
+
+                have += read;
+                if (IsWhole(have))
+                {
+                    return int.Parse(buffer.AsSpan(9, 3), CultureInfo.InvariantCulture);
+                }
+            }
+        }
+
+        private bool IsWhole(int have)
+        {
+            ReadOnlySpan<byte> answer = buffer.AsSpan(0, have);
+            int head = answer.IndexOf("\r\n\r\n"u8);
+            if (head < 0)
+            {
+                return false;
             }
 
-            using HttpResponseMessage response = await http.SendAsync(request);
-            response.EnsureSuccessStatusCode();
-            return await response.Content.ReadAsByteArrayAsync();
+            ReadOnlySpan<byte> name = "Content-Length: "u8;
+            int at = answer[..head].IndexOf(name) + name.Length;
+            ReadOnlySpan<byte> value = answer[at..(at + answer[at..].IndexOf((byte)'\r'))];
+            return have >= head + 4 + int.Parse(value, CultureInfo.InvariantCulture);
         }
     }
 }

@@ -137,8 +137,9 @@ internal sealed class Auth
         }
 
         var jwt = (JsonWebToken)result.SecurityToken;
-        if (!Ids.IsMemberId(jwt.Subject))
+        if (!Ids.IsMemberId(jwt.Subject) || jwt.TryGetHeaderValue("crit", out object? _))
         {
+            // A token may say that whoever does not know an extension must refuse it (RFC 7515, crit): we know none.
             return null;
         }
 

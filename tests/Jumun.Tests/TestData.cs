@@ -10,6 +10,11 @@ namespace Jumun.Tests;
 /// </summary>
 internal sealed class TestData : IAsyncDisposable
 {
+    private static readonly string[] Tables =
+    [
+        "products", "stock_changes", "coupons", "issued_coupons", "ledger", "orders", "cart_lines", "sales", "outbox", "idempotency_keys",
+    ];
+
     private readonly StoreKind kind;
 
     private TestData(StoreKind kind, string folder, string address)
@@ -66,6 +71,39 @@ internal sealed class TestData : IAsyncDisposable
         await server.OpenAsync();
         await using var command = new NpgsqlCommand(sql, server);
         await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>
+    /// All that the shop holds, table by table: what a refusal must leave as it was. Left out is what changes by itself: the
+    /// queue of deliveries, and what processes tell each other.
+    /// </summary>
+    public async Task<Dictionary<string, string>> ContentsAsync()
+    {
+        var contents = new Dictionary<string, string>();
+        if (kind == StoreKind.Sqlite)
+        {
+            using SqliteConnection file = SqliteConnection.Open(Path.Combine(Folder, "jumun.db"), readOnly: true);
+            foreach (string table in Tables)
+            {
+                string row = file.Scalar($"SELECT group_concat('quote(' || name || ')', '||'',''||') FROM pragma_table_info('{table}')")!;
+                contents[table] = file.Scalar($"SELECT group_concat({row}, char(10)) FROM (SELECT * FROM {table} ORDER BY 1, 2)") ?? "";
+            }
+
+            return contents;
+        }
+
+        await using var server = new NpgsqlConnection(Address);
+        await server.OpenAsync();
+        IEnumerable<string> each = Tables.Append("wallets").Select(
+            table => $"SELECT '{table}', coalesce(string_agg(t::text, chr(10) ORDER BY t::text), '') FROM {table} t");
+        await using var command = new NpgsqlCommand(string.Join(" UNION ALL ", each), server);
+        await using NpgsqlDataReader rows = await command.ExecuteReaderAsync();
+        while (await rows.ReadAsync())
+        {
+            contents[rows.GetString(0)] = rows.GetString(1);
+        }
+
+        return contents;
     }
 
     /// <summary>Gives a member a balance that no client could charge in a test's time.</summary>

@@ -101,6 +101,9 @@ internal sealed class TestShop : IAsyncDisposable
         await host.DisposeAsync();
     }
 
+    /// <summary>All that the shop holds, table by table.</summary>
+    public Task<Dictionary<string, string>> ContentsAsync() => data.ContentsAsync();
+
     /// <summary>Every invariant holds.</summary>
     public async Task AuditAsync()
     {

@@ -97,6 +97,12 @@ internal sealed class Edge(RequestDelegate next, Executor executor, ILogger<Edge
         headers.XContentTypeOptions = "nosniff";
         headers.ContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
         headers["Referrer-Policy"] = "no-referrer";
+        if (http.Request.ContentLength > Bounds.BodyBytes)
+        {
+            // Nobody reads it to its end, so that the connection cannot go on: the client is told, and does not use it again.
+            headers.Connection = "close";
+        }
+
         try
         {
             await next(http).ConfigureAwait(false);

@@ -138,7 +138,18 @@ internal static partial class Http
         System.IO.Pipelines.PipeReader reader = http.Request.BodyReader;
         while (true)
         {
-            System.IO.Pipelines.ReadResult read = await reader.ReadAsync(http.RequestAborted).ConfigureAwait(false);
+            System.IO.Pipelines.ReadResult read;
+            try
+            {
+                // It ends with the connection. Cancelled by a token it would stay in the midst of a read, and the web server logs an error.
+                read = await reader.ReadAsync(CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (IOException error) when (error is not BadHttpRequestException)
+            {
+                // The connection was cut, or a chunk claims to be larger than a number can say: the client's doing, not a bug.
+                throw new BadHttpRequestException("The body cannot be read.", error);
+            }
+
             if (read.IsCompleted)
             {
                 byte[] body = read.Buffer.IsEmpty ? [] : read.Buffer.ToArray();

@@ -27,8 +27,10 @@ internal readonly record struct Settlement(Answer? Answer, StoredAnswer? Stored,
 /// </summary>
 internal sealed partial class Executor : IAsyncDisposable
 {
+    /// <summary>No more is taken: nothing was done.</summary>
+    public static readonly Refusal QueueFull = Refusal.Unavailable(RequestOutcome.None, retryAfterSeconds: 1);
+
     private static readonly Refusal Bug = new(RefusalCode.InternalError);
-    private static readonly Refusal QueueFull = Refusal.Unavailable(RequestOutcome.None, retryAfterSeconds: 1);
     private static readonly Refusal Draining = Refusal.Unavailable(RequestOutcome.None, retryAfterSeconds: 2);
     private static readonly Refusal KeyReused = new(RefusalCode.IdempotencyKeyReused);
     private static readonly Refusal KeyInUse = new(RefusalCode.IdempotencyKeyInUse);

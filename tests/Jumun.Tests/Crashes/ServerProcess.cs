@@ -34,6 +34,9 @@ internal sealed class ServerProcess : IDisposable
 
     public int ProcessId => process!.Id;
 
+    /// <summary>Words before the program's own, such as those of another that starts it under a limit.</summary>
+    public string[] Wrapper { get; init; } = [];
+
     /// <summary>The lines that it wrote to its console.</summary>
     public ConcurrentQueue<string> Said { get; } = [];
 
@@ -110,7 +113,8 @@ internal sealed class ServerProcess : IDisposable
 
     private Process Start(params string[] verb)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Jumun.Server.dll"), .. verb])
+        string[] command = [.. Wrapper, "dotnet", Path.Combine(AppContext.BaseDirectory, "Jumun.Server.dll"), .. verb];
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text;
+using Jumun.Server.Stores.Postgres;
 
 namespace Jumun.Tests.Crashes;
 
@@ -16,48 +17,121 @@ public sealed class SyncTests : IDisposable
 
     private readonly TemporaryFolder folder = new();
 
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
     public void Dispose() => folder.Dispose();
 
     [Fact]
     public async Task Every_acknowledged_commit_is_synced()
     {
-        CancellationToken cancellation = TestContext.Current.CancellationToken;
         string data = Path.Combine(folder.FullName, "jumun.db");
         using var server = new ServerProcess(folder.FullName, new() { ["ConnectionStrings:Jumun"] = $"Data Source={data}" });
-        await server.StartAsync(cancellation);
-        using var http = new HttpClient { BaseAddress = server.Address };
+        await server.StartAsync(Cancellation);
+        using HttpClient http = Client(server);
+        await ChargeAsync(http);
+        using var trace = await Trace.StartAsync(Path.Combine(folder.FullName, "trace"), server.ProcessId);
+        await EachIsSyncedAsync(http, trace);
+        await trace.EndAsync();
+    }
+
+    [Fact]
+    public async Task Every_acknowledged_commit_of_PostgreSQL_is_synced_by_its_session_and_a_batch_costs_one_sync()
+    {
+        await using PostgresCluster cluster = await PostgresCluster.CreateAsync();
+        await PostgresStore.MigrateAsync(cluster.ConnectionString());
+        using var server = new ServerProcess(
+            folder.FullName, new() { ["Jumun:Store"] = "postgres", ["ConnectionStrings:Jumun"] = cluster.ConnectionString() });
+        await server.StartAsync(Cancellation);
+        using HttpClient http = Client(server);
+        await ChargeAsync(http);
+
+        // The session that commits, and the process that may write its log before it does. Nobody else syncs for a commit.
+        string sessions = (await cluster.ScalarAsync(
+            "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE backend_type = 'walwriter' OR application_name = 'jumun' AND pid IN "
+            + "(SELECT pid FROM pg_stat_activity WHERE query LIKE '%batches%' OR query LIKE '%COMMIT%')"))!;
+        int[] processes = [.. sessions.Split(' ').Select(id => int.Parse(id, CultureInfo.InvariantCulture))];
+        Assert.True(processes.Length >= 2, $"The lane's session was not found: {sessions}.");
+        using var trace = await Trace.StartAsync(Path.Combine(folder.FullName, "trace"), processes);
+        await EachIsSyncedAsync(http, trace);
+
+        // Many at once commit together: one sync for all that one batch settles.
+        int syncsBefore = await trace.SyncsAsync();
+        long batchesBefore = await BatchesAsync(cluster);
+        await Task.WhenAll(Enumerable.Range(0, 50 * Charges).Select(_ => ChargeAsync(http)));
+        long batches = await BatchesAsync(cluster) - batchesBefore;
+        await TestShop.UntilAsync(async () => await trace.SyncsAsync() - syncsBefore >= batches, seconds: 5);
+        int syncs = await trace.SyncsAsync() - syncsBefore;
+        TestContext.Current.TestOutputHelper?.WriteLine($"{50 * Charges} charges at once: {batches} commits, {syncs} syncs");
+        Assert.InRange(syncs, batches, 20 * Charges);
+        await trace.EndAsync();
+    }
+
+    private static HttpClient Client(ServerProcess server)
+    {
+        var http = new HttpClient { BaseAddress = server.Address };
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", TestShop.Token("m"));
-        await ChargeAsync(http, cancellation);
+        return http;
+    }
 
-        string trace = Path.Combine(folder.FullName, "trace");
-        string process = server.ProcessId.ToString(CultureInfo.InvariantCulture);
-        using Process strace = Process.Start(
-            new ProcessStartInfo("strace", ["-f", "-e", "trace=fsync,fdatasync", "-o", trace, "-p", process]) { RedirectStandardError = true })!;
-        string? attached = await strace.StandardError.ReadLineAsync(cancellation);
-        Assert.Contains("attached", attached, StringComparison.Ordinal);
-        _ = strace.StandardError.ReadToEndAsync(cancellation);
+    private static async Task<long> BatchesAsync(PostgresCluster cluster) =>
+        long.Parse((await cluster.ScalarAsync("SELECT count(*) FROM batches"))!, CultureInfo.InvariantCulture);
 
+    private static async Task EachIsSyncedAsync(HttpClient http, Trace trace)
+    {
         for (int charge = 1; charge <= Charges; charge++)
         {
-            await ChargeAsync(http, cancellation);
+            await ChargeAsync(http);
 
             // The trace is written by another process, which may be a moment behind.
             int wanted = charge;
-            await TestShop.UntilAsync(async () => await SyncsAsync(trace, cancellation) >= wanted, seconds: 5);
+            await TestShop.UntilAsync(async () => await trace.SyncsAsync() >= wanted, seconds: 5);
         }
-
-        using Process stop = Process.Start("kill", ["-INT", strace.Id.ToString(CultureInfo.InvariantCulture)]);
-        await strace.WaitForExitAsync(cancellation);
     }
 
-    private static async Task ChargeAsync(HttpClient http, CancellationToken cancellation)
+    private static async Task ChargeAsync(HttpClient http)
     {
         using var body = new StringContent("""{"amount":1}""", Encoding.UTF8, "application/json");
-        using HttpResponseMessage answer = await http.PostAsync("/members/m/points/charge", body, cancellation);
+        using HttpResponseMessage answer = await http.PostAsync("/members/m/points/charge", body, Cancellation);
         answer.EnsureSuccessStatusCode();
     }
 
-    private static async Task<int> SyncsAsync(string trace, CancellationToken cancellation) =>
-        (await File.ReadAllLinesAsync(trace, cancellation)).Count(line => line.Contains("fdatasync(", StringComparison.Ordinal)
-            || line.Contains("fsync(", StringComparison.Ordinal));
+    /// <summary>What processes ask of the disk, written down by strace.</summary>
+    private sealed class Trace : IDisposable
+    {
+        private readonly Process strace;
+        private readonly string path;
+
+        private Trace(Process strace, string path)
+        {
+            this.strace = strace;
+            this.path = path;
+        }
+
+        public static async Task<Trace> StartAsync(string path, params int[] processes)
+        {
+            IEnumerable<string> those = processes.SelectMany(process => new[] { "-p", process.ToString(CultureInfo.InvariantCulture) });
+            Process strace = Process.Start(
+                new ProcessStartInfo("strace", ["-f", "-e", "trace=fsync,fdatasync", "-o", path, .. those]) { RedirectStandardError = true })!;
+            for (int attached = 0; attached < processes.Length;)
+            {
+                string line = await strace.StandardError.ReadLineAsync(Cancellation) ?? throw new InvalidOperationException("strace ended.");
+                attached += line.Contains("attached", StringComparison.Ordinal) ? 1 : 0;
+            }
+
+            _ = strace.StandardError.ReadToEndAsync(Cancellation);
+            return new Trace(strace, path);
+        }
+
+        public async Task<int> SyncsAsync() =>
+            (await File.ReadAllLinesAsync(path, Cancellation)).Count(line => line.Contains("fdatasync(", StringComparison.Ordinal)
+                || line.Contains("fsync(", StringComparison.Ordinal));
+
+        public async Task EndAsync()
+        {
+            using Process stop = Process.Start("kill", ["-INT", strace.Id.ToString(CultureInfo.InvariantCulture)]);
+            await strace.WaitForExitAsync(Cancellation);
+        }
+
+        public void Dispose() => strace.Dispose();
+    }
 }

@@ -10,7 +10,6 @@ internal sealed class Platform : ISink
     private readonly Dictionary<Guid, PendingEvent> taken = [];
     private readonly Dictionary<string, long> last = [];
     private Mood mood;
-    private TaskCompletionSource asked = new();
     private TaskCompletionSource answers = new();
 
     /// <summary>What it has, by id.</summary>
@@ -22,21 +21,17 @@ internal sealed class Platform : ISink
     /// <summary>The first thing that was wrong with what it was handed.</summary>
     public string? Complaint { get; private set; }
 
-    /// <summary>Ends when it is handed something.</summary>
-    public Task Asked => asked.Task;
-
     public void Expect(Mood next)
     {
-        (mood, asked, answers) = (next, new(TaskCreationOptions.RunContinuationsAsynchronously), new(TaskCreationOptions.RunContinuationsAsynchronously));
+        (mood, answers) = (next, new(TaskCreationOptions.RunContinuationsAsynchronously));
     }
 
     /// <summary>It may answer now.</summary>
     public void Answer() => answers.SetResult();
 
-    public async ValueTask DeliverAsync(IReadOnlyList<PendingEvent> events, CancellationToken cancellation)
+    public async ValueTask<DeliveryOutcome> DeliverAsync(IReadOnlyList<PendingEvent> events, CancellationToken cancellation)
     {
         Handed = events;
-        asked.TrySetResult();
         await answers.Task;
         int takes = mood switch
         {
@@ -53,6 +48,8 @@ internal sealed class Platform : ISink
         {
             throw new IOException("the platform failed");
         }
+
+        return DeliveryOutcome.Of(Verdict.Taken, events.Count);
     }
 
     private void Take(PendingEvent one)

@@ -1,3 +1,5 @@
+using Jumun.DataPlatform;
+using Jumun.Server;
 using Jumun.Server.DataPlatform;
 using Jumun.Server.Execution;
 using Jumun.Server.Stores;
@@ -94,21 +96,31 @@ internal sealed class SimulatedServer(string folder, TimeProvider clock) : IAsyn
         await TogetherAsync(() => sweep.SweepAsync().AsTask(), next);
     }
 
-    /// <summary>One round of the relay: what is pending goes to the platform, and if that took it, it is recorded.</summary>
+    /// <summary>
+    /// One round of delivery: what is pending goes to the platform, and if that took it, it is recorded. When the relay would
+    /// try again is not part of a story: the tests of the sinks show that.
+    /// </summary>
     /// <param name="platform">The platform; something must be pending.</param>
     /// <param name="next">What the store does when the delivery is recorded.</param>
     /// <param name="meanwhile">Done while the platform has been handed the events and has not answered.</param>
     public async Task RelayAsync(Platform platform, Fault next, Func<Task> meanwhile)
     {
-        using var relay = new Relay(Executor, Store, leases, platform, NullLogger<Relay>.Instance);
-        await relay.StartAsync(CancellationToken.None);
-        await platform.Asked;
+        await LeasesAsync();
+        List<PendingEvent> events = await Store.PendingEventsAsync(leases.Partitions, new HashSet<string>(), anew: true, Bounds.RelayedEvents);
+        ValueTask<DeliveryOutcome> delivery = platform.DeliverAsync(events, CancellationToken.None);
         await meanwhile();
         fault = next;
         platform.Answer();
+        try
+        {
+            DeliveryOutcome outcome = await delivery;
+            await Executor.SubmitAsync(new RecordDelivery(outcome.With(Verdict.Taken, events).ConvertAll(taken => taken.Key)));
+        }
+        catch (IOException)
+        {
+            // Nothing is known to be taken, and nothing is recorded.
+        }
 
-        // The round is ended, and there is no next: the relay waits for a commit, or for the platform, and is stopped there.
-        await relay.StopAsync(CancellationToken.None);
         (fault, reopenFails) = (Fault.None, false);
     }
 

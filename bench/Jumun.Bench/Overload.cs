@@ -1,0 +1,33 @@
+using System.Globalization;
+
+namespace Jumun.Bench;
+
+/// <summary>Finds the highest rate of charges, and then offers more than that.</summary>
+internal static class Overload
+{
+    private const int Warm = 256;
+
+    public static async Task<int> RunAsync(string url, string tokensPath, int connections, int seconds)
+    {
+        (string, string)[] members = [.. (await File.ReadAllLinesAsync(tokensPath)).Select(line => line.Split(' ')).Select(parts => (parts[0], parts[1]))];
+        var load = new OpenLoop(new Uri(url), members);
+        await load.RunAsync(double.PositiveInfinity, Warm, 20);
+        LoadReport peak = await load.RunAsync(double.PositiveInfinity, Warm, seconds);
+        Write("closed loop, 256", peak, peak);
+        foreach (double times in new[] { 0.5, 0.9, 1.2, 2, 3 })
+        {
+            Write($"{times.ToString(CultureInfo.InvariantCulture)} x", await load.RunAsync(times * peak.Accepted, connections, seconds), peak);
+        }
+
+        Write("closed loop again", await load.RunAsync(double.PositiveInfinity, Warm, seconds), peak);
+        return 0;
+    }
+
+    private static void Write(string what, LoadReport report, LoadReport peak) => Console.WriteLine(string.Create(
+        CultureInfo.InvariantCulture,
+        $"| {what} | {report.Offered:F0} | {report.Accepted:F0} | {report.Accepted / peak.Accepted:F2} | "
+        + $"{report.Refused / Math.Max(1, report.Accepted + report.Refused):P0} | "
+        + $"{At(report.FromDue, 0.5):F1} | {At(report.FromDue, 0.99):F1} | {At(report.FromSent, 0.99):F1} | {report.Failed} |"));
+
+    private static double At(double[] sorted, double part) => sorted.Length == 0 ? double.NaN : sorted[(int)(part * (sorted.Length - 1))];
+}
