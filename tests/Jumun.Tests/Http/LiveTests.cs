@@ -81,6 +81,8 @@ public sealed class LiveTests(ShopFixture fixture) : IClassFixture<ShopFixture>
         {
             for (int i = 0; i < 6; i++)
             {
+                // They were told the same, at the same moment: from here on each comes at a moment of its own.
+                await Task.Delay(Random.Shared.Next(Bounds.LiveGapMilliseconds));
                 long before = Volatile.Read(ref acknowledged);
                 using LiveStream stream = await WatchAsync(shop.Somebody(), $"/coupons/{coupon}/live");
                 long remaining = (long)(await stream.EventAsync())["coupon"]!["remaining"]!;
