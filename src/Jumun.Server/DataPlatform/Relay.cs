@@ -40,8 +40,11 @@ internal sealed class Relay(
         /// <summary>Nothing: after the next commit.</summary>
         Empty,
 
-        /// <summary>That nothing can be delivered now: after a pause.</summary>
+        /// <summary>That the data platform takes nothing now: when it may be asked again.</summary>
         Closed,
+
+        /// <summary>It failed, and not because of the data platform: after a while.</summary>
+        Failed,
     }
 
     /// <summary>How delivery fares.</summary>
@@ -92,12 +95,12 @@ internal sealed class Relay(
         {
             // Not the platform's doing: no longer pauses for it.
             executor.Outage.Refused(error, requests: 0);
-            return Round.Closed;
+            return Round.Failed;
         }
-        catch (Exception error) when (error is not OperationCanceledException)
+        catch (Exception error) when (error is not OperationCanceledException || !stopping.IsCancellationRequested)
         {
             Log.LoopFailed(log, error, "delivery");
-            return Round.Closed;
+            return Round.Failed;
         }
         finally
         {
@@ -273,7 +276,10 @@ internal sealed class Relay(
                 await Task.Delay(rest, stopping).ConfigureAwait(false);
                 return;
             case Round.Closed:
-                await Task.Delay(courier.Circuit.IsClosed ? Poll : Clamp(courier.Circuit.Remaining, Gather, Poll), stopping).ConfigureAwait(false);
+                await Task.Delay(Clamp(courier.Circuit.Remaining, Gather, Poll), stopping).ConfigureAwait(false);
+                return;
+            case Round.Failed:
+                await Task.Delay(Poll, stopping).ConfigureAwait(false);
                 return;
             case Round.Empty:
                 // A commit of another process is not heard here, only found.

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using Jumun.Server.DataPlatform;
+using Jumun.Tests.Crashes;
 using Jumun.Tests.Http;
 using RabbitMQ.Client;
 
@@ -139,6 +141,37 @@ public sealed class AmqpSinkTests : SinkTest
         await BuyAsync(Members(10), times: 2);
         await StateAsync(CircuitState.Open);
         await CountsAsync("pending", 20);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_server_stops_as_it_should_whether_its_broker_lives_or_not(bool isKilled)
+    {
+        ownServer = await RabbitServer.CreateAsync();
+        url = ownServer.Url;
+        queue = new Queue(url);
+        await queue.BindAsync();
+        await using TestData data = await TestData.CreateAsync();
+        using var server = new ServerProcess(data, Settings());
+        await server.StartAsync(Cancellation);
+        using var http = new HttpClient { BaseAddress = server.Address };
+        var admin = new TestCaller(http, "admin", TestShop.Token("admin", admin: true));
+        var member = new TestCaller(http, "m", TestShop.Token("m"));
+        long product = await admin.CreateProductAsync(price: 0);
+        (await member.PayAsync((await member.OrderAsync(product)).Is(201))).Is(200);
+        await queue.ConsumeAsync();
+        await queue.GotAsync(1);
+        await queue.DisposeAsync();
+        if (isKilled)
+        {
+            await ownServer.KillAsync();
+            (await member.PayAsync((await member.OrderAsync(product)).Is(201))).Is(200);
+        }
+
+        long began = Stopwatch.GetTimestamp();
+        Assert.Equal(0, await server.TerminateAsync(Cancellation));
+        Assert.InRange(Stopwatch.GetElapsedTime(began).TotalSeconds, 0, 8);
     }
 
     private Dictionary<string, string?> Settings() => new()

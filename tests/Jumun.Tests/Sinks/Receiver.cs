@@ -36,13 +36,18 @@ internal sealed class Receiver : IAsyncDisposable
     private readonly ConcurrentQueue<Posted> requests = [];
     private readonly ConcurrentQueue<Arrived> taken = [];
     private WebApplication? server;
+    private int strangers;
 
     /// <summary>What it answers: a status, or null when there is nothing to say any more. Whatever was answered with 2xx is taken.</summary>
     public Func<Posted, HttpContext, Task<int?>> Answers { get; set; } = Ok;
 
-    /// <summary>Where it listens, and all it ever got.</summary>
+    /// <summary>Requests that were no deliveries.</summary>
+    public int Strangers => strangers;
+
+    /// <summary>Where it listens.</summary>
     public string Url => $"http://127.0.0.1:{port.ToString(CultureInfo.InvariantCulture)}/events";
 
+    /// <summary>All it ever got.</summary>
     public IReadOnlyList<Posted> Requests => [.. requests];
 
     /// <summary>What it took, in order.</summary>
@@ -104,6 +109,12 @@ internal sealed class Receiver : IAsyncDisposable
 
     private async Task ReceiveAsync(HttpContext http)
     {
+        if (http.Request.Method != "POST")
+        {
+            Interlocked.Increment(ref strangers);
+            return;
+        }
+
         using var body = new MemoryStream();
         await http.Request.Body.CopyToAsync(body, http.RequestAborted);
         byte[] bytes = body.ToArray();
