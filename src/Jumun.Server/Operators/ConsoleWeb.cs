@@ -37,19 +37,20 @@ internal static class ConsoleWeb
         services.AddSingleton<CodeFlow>();
         services.AddSingleton<SignIn>();
 
-        // What a page and its circuit say to each other is sealed with a key of this process: nothing is written to a disk, and nothing is made at the start.
+        services.AddAntiforgery(options =>
+        {
+            options.Cookie.Name = "jumun-console-form";
+            options.SuppressXFrameOptionsHeader = true;
+        });
+
+        // What a page and its circuit say to each other is sealed with a key of this process. The framework would make one at
+        // each start, in a file of the operator's home: last, because whatever uses it registers that.
         services.AddDataProtection().UseEphemeralDataProtectionProvider();
         foreach (ServiceDescriptor keys in services.Where(service =>
             service.ServiceType == typeof(IHostedService) && service.ImplementationType?.Assembly == typeof(IDataProtectionBuilder).Assembly).ToList())
         {
             services.Remove(keys);
         }
-
-        services.AddAntiforgery(options =>
-        {
-            options.Cookie.Name = "jumun-console-form";
-            options.SuppressXFrameOptionsHeader = true;
-        });
     }
 
     /// <summary>Lets the components see their paths below <c>/console</c>. After the access control, which sees them whole.</summary>

@@ -209,7 +209,7 @@ public sealed partial class ConsoleTests
         IPage page = await browser.OpenAsync(shop.Http.BaseAddress!);
         await page.GotoAsync("/console/");
         await page.GetByRole(AriaRole.Link, new() { Name = "Sign in" }).ClickAsync();
-        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Live" })).ToBeVisibleAsync();
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Live" })).ToBeVisibleAsync(new() { Timeout = 30_000 });
         browser.NothingBut("another host: " + issuer.Url);
     }
 
@@ -340,7 +340,7 @@ public sealed partial class ConsoleTests
     {
         await page.GetByLabel("An administrator's token").FillAsync(TestShop.Token("root", admin: true));
         await Button(page, "Sign in").ClickAsync();
-        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Live" })).ToBeVisibleAsync();
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Live" })).ToBeVisibleAsync(new() { Timeout = 30_000 });
         if (view.Length > 0)
         {
             await page.GotoAsync($"/console/{view}");

@@ -1,6 +1,10 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Jumun.Server.Operators;
 using Jumun.Tests.Http;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace Jumun.Tests.Operators;
 
@@ -28,6 +32,16 @@ public sealed class SessionTests(ShopFixture fixture) : IClassFixture<ShopFixtur
         string policy = Assert.Single(page.Headers.GetValues("Content-Security-Policy"));
         Assert.StartsWith("default-src 'none'; script-src 'self'; style-src 'self';", policy, StringComparison.Ordinal);
         Assert.DoesNotContain("unsafe", policy, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_console_starts_nothing_and_keeps_no_keys()
+    {
+        var services = new ServiceCollection();
+        services.AddConsole();
+        Assert.DoesNotContain(services, service => service.ServiceType == typeof(IHostedService));
+        ServiceDescriptor keys = services.Last(service => service.ServiceType == typeof(IDataProtectionProvider));
+        Assert.Equal(typeof(EphemeralDataProtectionProvider), keys.ImplementationType ?? keys.ImplementationInstance?.GetType());
     }
 
     [Fact]
