@@ -41,7 +41,7 @@ internal static class SeededBugs
         $"{Server}/Stores/Postgres/PostgresLoad.cs",
         "WHERE product_id = ANY($1) ORDER BY product_id FOR NO KEY UPDATE\");",
         "WHERE product_id = ANY($1) ORDER BY \"\n"
-        + "            + (Seeded.Is(\"locks in any order\") ? \"hashint8(product_id # pg_backend_pid())\" : \"product_id\")\n"
+        + "            + (Seeded.Is(\"locks in any order\") ? \"random()\" : \"product_id\")\n"
         + "            + (Seeded.Is(\"products without locks\") ? \"\" : \" FOR NO KEY UPDATE\"));");
 
     public static readonly SeededBug[] All =
@@ -90,7 +90,7 @@ internal static class SeededBugs
             new Edit(
                 $"{Server}/Execution/Executor.cs",
                 "        if (batch.HasChanges)\n",
-                "        if (Seeded.Is(\"answer before commit\")) { submissions.ForEach(submission => Answer(submission, submission.Outcome)); }\n"
+                "        if (Seeded.Is(\"answer before commit\")) { submissions.ForEach(submission => Answer(submission, submission.Outcome, Stopwatch.GetTimestamp())); }\n"
                 + "        if (batch.HasChanges)\n"),
             new Edit(
                 $"{Server}/Execution/Executor.cs",
