@@ -53,19 +53,34 @@ internal static class ConsoleWeb
         }
     }
 
-    /// <summary>Lets the components see their paths below <c>/console</c>. After the access control, which sees them whole.</summary>
-    public static void UseConsole(this WebApplication app) => app.Use((http, next) =>
+    /// <summary>
+    /// Lets the components see their paths below <c>/console</c>, after the access control, which sees them whole. When the server
+    /// stops, open consoles are cut off and may not come back: their pages try at once, and would hold up the stop.
+    /// </summary>
+    public static void UseConsole(this WebApplication app)
     {
-        if (http.GetEndpoint()?.Metadata.GetMetadata<RouteInfo>()?.Access == Access.Console)
+        CancellationToken stopping = app.Lifetime.ApplicationStopping;
+        app.Use((http, next) => http.GetEndpoint()?.Metadata.GetMetadata<RouteInfo>()?.Access == Access.Console
+            ? PassAsync(http, next, stopping)
+            : next(http));
+    }
+
+    private static async Task PassAsync(HttpContext http, RequestDelegate next, CancellationToken stopping)
+    {
+        if (stopping.IsCancellationRequested)
         {
-            Secure(http.Response.Headers);
-            http.Request.Path.StartsWithSegments(Root, out PathString rest);
-            http.Request.PathBase = Root;
-            http.Request.Path = rest.HasValue ? rest : "/";
+            await http.RefuseAsync(Refusal.Unavailable(RequestOutcome.None, retryAfterSeconds: 2)).ConfigureAwait(false);
+            return;
         }
 
-        return next(http);
-    });
+        Secure(http.Response.Headers);
+        http.Request.Path.StartsWithSegments(Root, out PathString rest);
+        http.Request.PathBase = Root;
+        http.Request.Path = rest.HasValue ? rest : "/";
+        bool isSocket = http.Request.Headers.Upgrade.Count > 0;
+        await using CancellationTokenRegistration end = isSocket ? stopping.Register(http.Abort) : default;
+        await next(http).ConfigureAwait(false);
+    }
 
     public static void MapConsole(this WebApplication app)
     {
