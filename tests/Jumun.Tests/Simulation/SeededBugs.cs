@@ -90,7 +90,8 @@ internal static class SeededBugs
             new Edit(
                 $"{Server}/Execution/Executor.cs",
                 "        if (batch.HasChanges)\n",
-                "        if (Seeded.Is(\"answer before commit\")) { submissions.ForEach(submission => Answer(submission, submission.Outcome, Stopwatch.GetTimestamp())); }\n"
+                "        if (Seeded.Is(\"answer before commit\")) "
+                + "{ submissions.ForEach(submission => Answer(submission, submission.Outcome, Stopwatch.GetTimestamp())); }\n"
                 + "        if (batch.HasChanges)\n"),
             new Edit(
                 $"{Server}/Execution/Executor.cs",
