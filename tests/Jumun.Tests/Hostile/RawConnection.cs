@@ -99,6 +99,13 @@ internal sealed class RawConnection : IDisposable
                 continue;
             }
 
+            if (headers.GetValueOrDefault("content-type") == "text/event-stream")
+            {
+                // A stream goes on until somebody leaves: its first line is enough, and its connection is left.
+                headers["connection"] = "close";
+                return new RawAnswer(status, headers, isHead ? [] : Encoding.UTF8.GetBytes(await LineAsync() ?? ""));
+            }
+
             bool hasNone = isHead || status is 204 or 304;
             byte[] body = hasNone ? [] : headers.TryGetValue("content-length", out string? length)
                 ? await BytesAsync(int.Parse(length, CultureInfo.InvariantCulture))
