@@ -119,6 +119,9 @@ internal sealed class PlatformProcess : IAsyncDisposable
         string seconds = (timestamp ?? DateTimeOffset.UtcNow.ToUnixTimeSeconds()).ToString(CultureInfo.InvariantCulture);
         var request = new HttpRequestMessage(HttpMethod.Post, "/events") { Content = new StringContent(body) };
         request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse(type);
+
+        // A body that is refused for its size is refused before it is sent: otherwise the connection may break first.
+        request.Headers.ExpectContinue = body.Length > 1024 * 1024;
         if (sign is not null)
         {
             request.Headers.Add("webhook-id", id);
