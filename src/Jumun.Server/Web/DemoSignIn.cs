@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Jumun.Server.Api;
 using Jumun.Server.Verbs;
 
@@ -14,9 +15,10 @@ internal sealed record DemoToken(string MemberId, string Token, DateTimeOffset E
 
 /// <summary>
 /// Lets a developer look at the storefront without a token at hand. It is there in Development alone, and where the server
-/// holds the signing key itself; elsewhere the route does not exist. It knows a few members by name, and never makes an administrator.
+/// holds the signing key itself; elsewhere the route does not exist. It knows a few members by name and a crowd by number, and
+/// never makes an administrator.
 /// </summary>
-internal static class DemoSignIn
+internal static partial class DemoSignIn
 {
     private const int Hours = 8;
 
@@ -35,7 +37,9 @@ internal static class DemoSignIn
         }
 
         routes.MapPost("/shop/demo-sign-in", http => SignInAsync(http, shop)).Is(
-            new(Access.Anyone, "signInAsDemoMember", "A token of a demo member. On a developer's machine alone.")
+            new(
+                Access.Anyone, "signInAsDemoMember",
+                "A token of a demo member: alice, bob, carol, dave, crowd-1 to crowd-9999. On a developer's machine alone.")
             {
                 Tag = "demo",
                 Takes = typeof(DemoSignInRequest),
@@ -47,7 +51,7 @@ internal static class DemoSignIn
     {
         Body<DemoSignInRequest> body = await http.ReadAsync<DemoSignInRequest>().ConfigureAwait(false);
         var check = new Check();
-        check.That(body.Value is null || MembersOf(shop.Settings).Contains(body.Value.MemberId), "memberId", FieldRule.OneOf);
+        check.That(body.Value is null || IsDemoMember(body.Value.MemberId), "memberId", FieldRule.OneOf);
         if ((body.Refusal ?? check.Refusal) is { } refusal)
         {
             await http.RefuseAsync(refusal).ConfigureAwait(false);
@@ -59,4 +63,9 @@ internal static class DemoSignIn
         await http.AnswerAsync(
             StatusCodes.Status200OK, new DemoToken(memberId, token, shop.Now.AddHours(Hours)), ApiJson.Default.DemoToken).ConfigureAwait(false);
     }
+
+    private static bool IsDemoMember(string memberId) => Names.Contains(memberId) || Crowd().IsMatch(memberId);
+
+    [GeneratedRegex("^crowd-[1-9][0-9]{0,3}\\z", RegexOptions.CultureInvariant)]
+    private static partial Regex Crowd();
 }

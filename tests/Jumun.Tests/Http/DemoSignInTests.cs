@@ -23,10 +23,21 @@ public sealed class DemoSignInTests
         Assert.Contains("data-demo-members=\"alice ", (await shop.AsNobody().GetAsync("/shop")).Is(200).Text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_crowd_has_numbers()
+    {
+        await using TestShop shop = await TestShop.StartAsync(isDevelopment: true);
+        TestAnswer answer = (await shop.AsNobody().PostAsync(Path, """{"memberId":"crowd-9999"}""")).Is(200);
+        Assert.Equal(5, await new TestCaller(shop, "crowd-9999", answer.Word("token")).ChargeAsync(5));
+    }
+
     [Theory]
     [InlineData("""{"memberId":"admin"}""")]
     [InlineData("""{"memberId":"Alice"}""")]
     [InlineData("""{"memberId":""}""")]
+    [InlineData("""{"memberId":"crowd-0"}""")]
+    [InlineData("""{"memberId":"crowd-10000"}""")]
+    [InlineData("""{"memberId":"crowd-1\n"}""")]
     public async Task Nobody_else_gets_one(string body)
     {
         await using TestShop shop = await TestShop.StartAsync(isDevelopment: true);
