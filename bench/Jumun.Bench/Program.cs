@@ -10,7 +10,9 @@ return args switch
     ["growth", string database, string log] => await Growth.RunAsync(database, log, 1_000_000),
     ["growth", string database, string log, string orders] => await Growth.RunAsync(database, log, int.Parse(orders)),
     ["receiver", string url, string milliseconds] => await Receiver.RunAsync(url, milliseconds),
-    ["buy", string url, string tokens, string rate, string seconds] => await PacedBuyers.RunAsync(url, tokens, int.Parse(rate), int.Parse(seconds)),
+    ["buy", string url, string tokens, string rate, string seconds] => await PacedBuyers.RunAsync(url, tokens, int.Parse(rate), int.Parse(seconds), null),
+    ["buy", string url, string tokens, string rate, string seconds, string platform] =>
+        await PacedBuyers.RunAsync(url, tokens, int.Parse(rate), int.Parse(seconds), platform),
     ["overload", string url, string tokens, string connections, string seconds] =>
         await Overload.RunAsync(url, tokens, int.Parse(connections), int.Parse(seconds)),
     _ => Usage(),
@@ -25,7 +27,7 @@ static int Usage()
         measured URL                             serve the shop as 'serve' does, and its counters at the address given
         report RESULTS PAGE                      print the tables of a run, and write its page with charts
         receiver URL MILLISECONDS                take events as a data platform does that answers so late
-        buy URL TOKENS RATE SECONDS              buy so many times a second, however long it takes
+        buy URL TOKENS RATE SECONDS [PLATFORM]   buy so many times a second, however long it takes, and ask the data platform for events
         overload URL TOKENS CONNECTIONS SECONDS  offer more charges than can be settled, when they are due and not when others are answered
         growth DATABASE LOGFILE [ORDERS]         show that plans made on empty tables stay fast up to that many orders
         """);
