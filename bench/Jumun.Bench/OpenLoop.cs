@@ -24,8 +24,10 @@ internal sealed class OpenLoop(Uri address, IReadOnlyList<(string Member, string
 {
     /// <param name="rate">Requests a second; infinity for as many as the connections bear.</param>
     /// <param name="connections">Connections.</param>
-    /// <param name="seconds">How long; two seconds before are not counted.</param>
-    public async Task<LoadReport> RunAsync(double rate, int connections, double seconds)
+    /// <param name="seconds">How long.</param>
+    /// <param name="uncounted">Seconds before that, which are not counted.</param>
+    /// <param name="late">Seconds after that in which answers still count.</param>
+    public async Task<LoadReport> RunAsync(double rate, int connections, double seconds, double uncounted = 2, double late = 0)
     {
         var due = Channel.CreateUnbounded<long>(new UnboundedChannelOptions { SingleWriter = true });
         Lane[] lanes = [.. Enumerable.Range(0, connections).Select(i => new Lane(address, members, i))];
@@ -35,10 +37,11 @@ internal sealed class OpenLoop(Uri address, IReadOnlyList<(string Member, string
         }
 
         long begun = Stopwatch.GetTimestamp();
-        long counted = begun + (2 * Stopwatch.Frequency);
+        long counted = begun + (long)(uncounted * Stopwatch.Frequency);
         long end = counted + (long)(seconds * Stopwatch.Frequency);
+        long over = end + (long)(late * Stopwatch.Frequency);
         bool isClosed = double.IsPositiveInfinity(rate);
-        Task[] running = [.. lanes.Select(lane => Task.Run(() => lane.RunAsync(isClosed ? null : due.Reader, counted, end)))];
+        Task[] running = [.. lanes.Select(lane => Task.Run(() => lane.RunAsync(isClosed ? null : due.Reader, counted, over)))];
         long sent = 0;
         while (!isClosed && Stopwatch.GetTimestamp() is var now && now < end)
         {

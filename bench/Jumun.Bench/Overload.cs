@@ -2,19 +2,27 @@ using System.Globalization;
 
 namespace Jumun.Bench;
 
-/// <summary>Finds the highest rate of charges, and then offers more than that.</summary>
+/// <summary>Charges that come all at once to a server that has just started; then the highest rate, and more than that.</summary>
 internal static class Overload
 {
     private const int Warm = 256;
+    private const int Burst = 10_000;
 
     public static async Task<int> RunAsync(string url, string tokensPath, int connections, int seconds)
     {
         (string, string)[] members = [.. (await File.ReadAllLinesAsync(tokensPath)).Select(line => line.Split(' ')).Select(parts => (parts[0], parts[1]))];
         var load = new OpenLoop(new Uri(url), members);
-        await load.RunAsync(double.PositiveInfinity, Warm, 20);
+
+        // The first requests that this server sees. Everybody waits for an answer, and then it is calm.
+        LoadReport burst = await load.RunAsync(Burst, connections, 1, uncounted: 0, late: 60);
+        LoadReport calm = await load.RunAsync(200, Warm, 5);
+        await load.RunAsync(double.PositiveInfinity, Warm, 60);
         LoadReport peak = await load.RunAsync(double.PositiveInfinity, Warm, seconds);
-        Write("closed loop, 256", peak, peak);
-        foreach (double times in new[] { 0.5, 0.9, 1.2, 2, 3 })
+        Write($"cold, {Burst} in the first second", burst, peak);
+        Write("calm after it, 200 a second", calm, peak);
+        Write("closed loop, 256 connections", peak, peak);
+        Write("0.5 x, 1024 connections", await load.RunAsync(0.5 * peak.Accepted, 4 * Warm, seconds), peak);
+        foreach (double times in new[] { 0.5, 0.9, 1.2, 2 })
         {
             Write($"{times.ToString(CultureInfo.InvariantCulture)} x", await load.RunAsync(times * peak.Accepted, connections, seconds), peak);
         }
