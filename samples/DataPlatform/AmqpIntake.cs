@@ -65,11 +65,12 @@ internal sealed partial class AmqpIntake(Intake intake, PlatformSettings setting
         {
             try
             {
-                await messages.Writer.WriteAsync(new Message(delivered.DeliveryTag, OrderEvent.ReadOne(delivered.Body)), stop);
+                await TakeAsync(channel, delivered, messages.Writer, stop);
             }
-            catch (MalformedEventException error)
+            catch (Exception error)
             {
-                await RejectAsync(channel, delivered, error.Message, stop);
+                // Nothing that comes after this message may be acknowledged, because that would acknowledge this one, too.
+                messages.Writer.TryComplete(error);
             }
         };
         consumer.UnregisteredAsync += (_, _) =>
@@ -84,6 +85,19 @@ internal sealed partial class AmqpIntake(Intake intake, PlatformSettings setting
         while (await messages.Reader.WaitToReadAsync(stop))
         {
             await StoreAsync(channel, messages.Reader, stop);
+        }
+    }
+
+    /// <summary>Reads a message, and puts one that makes no sense aside before the next is read.</summary>
+    private async Task TakeAsync(IChannel channel, BasicDeliverEventArgs delivered, ChannelWriter<Message> messages, CancellationToken stop)
+    {
+        try
+        {
+            await messages.WriteAsync(new Message(delivered.DeliveryTag, OrderEvent.ReadOne(delivered.Body)), stop);
+        }
+        catch (MalformedEventException error)
+        {
+            await RejectAsync(channel, delivered, error.Message, stop);
         }
     }
 

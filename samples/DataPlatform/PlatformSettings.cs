@@ -78,7 +78,8 @@ internal sealed record PlatformSettings
 
         try
         {
-            return Convert.FromBase64String(text[prefix.Length..]);
+            // An empty one would be everybody's.
+            return Convert.FromBase64String(text[prefix.Length..]) is { Length: > 0 } secret ? secret : throw new FormatException();
         }
         catch (FormatException)
         {

@@ -369,7 +369,7 @@ internal sealed record RateLimitSettings(int PermitsPerSecond, int Burst, int? C
             return null;
         }
 
-        return int.TryParse(text, out int value) && value > 0
+        return int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out int value) && value > 0
             ? value
             : throw new SetupException($"Jumun__RateLimit__{name} is '{text}'. It must be a whole number above 0.");
     }

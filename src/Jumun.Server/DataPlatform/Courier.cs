@@ -42,7 +42,7 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
     {
         foreach (PendingEvent pending in events)
         {
-            if (pending.FailedAt is not null && !Held.IsFull)
+            if (pending.FailedAt is not null)
             {
                 Held.Suspect(pending);
             }
@@ -101,16 +101,23 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
         return outcome;
     }
 
-    /// <summary>Settles what became of an event that was held back. It says nothing of the data platform as a whole.</summary>
+    /// <summary>Settles what became of an event that was held back. It says nothing of the data platform as a whole, unless that wants no more.</summary>
     public async ValueTask SettleAsync(Retried retried, CancellationToken cut)
     {
-        if (retried.Outcome is { Verdicts: [Verdict.Taken] })
+        switch (retried.Outcome)
         {
-            await RecordAsync([retried.Event], cut).ConfigureAwait(false);
-        }
-        else if (retried.Outcome is { Verdicts: not [Verdict.Gone] })
-        {
-            await HoldAsync([retried.Event], retried.Outcome, cut).ConfigureAwait(false);
+            case null:
+                break;
+            case { Verdicts: [Verdict.Taken] }:
+                await RecordAsync([retried.Event], cut).ConfigureAwait(false);
+                break;
+            case { Verdicts: [Verdict.Gone] }:
+                // Nothing failed, so the event stays due: without the pause it would be sent again at once, and without end.
+                Pause(retried.Outcome);
+                break;
+            default:
+                await HoldAsync([retried.Event], retried.Outcome, cut).ConfigureAwait(false);
+                break;
         }
     }
 
@@ -175,11 +182,7 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
                     Log.EventRefused(log, pending.EventId, outcome.Reason, one.FailedAt + deadAfter);
                 }
 
-                if (!Held.IsFull)
-                {
-                    Held.Hold(pending, one.FailedAt);
-                }
-
+                Held.Hold(pending, one.FailedAt, outcome.RetryAfter);
                 continue;
             }
 
@@ -202,8 +205,7 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
         bool wasClosed = Circuit.IsClosed;
         if (outcome.Has(Verdict.Gone))
         {
-            TimeSpan wait = Circuit.Pause();
-            Log.DeliveryPaused(log, outcome.Reason, wait);
+            Pause(outcome);
         }
         else if (outcome.Has(Verdict.Failed) || (taken == 0 && (!wasClosed || refusedInRow >= Bounds.RefusedInRow || Held.IsFull)))
         {
@@ -229,6 +231,13 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
         }
 
         Figures.Circuit = Circuit.State;
+    }
+
+    private void Pause(DeliveryOutcome outcome)
+    {
+        TimeSpan wait = Circuit.Pause();
+        Figures.Circuit = Circuit.State;
+        Log.DeliveryPaused(log, outcome.Reason, wait);
     }
 
     /// <summary>Has a command of ours carried out, however long that takes.</summary>

@@ -4,9 +4,8 @@ namespace Jumun.Server.DataPlatform;
 
 /// <summary>
 /// Appends events to a file, one JSON object a line, and returns when they are on the disk. The file is opened for each
-/// delivery, so that it may be moved away or truncated at any time. A last line that a crash tore is ended with a
-/// newline at the next start: it stays unreadable, and its event comes again whole, because it was not recorded as
-/// delivered.
+/// delivery, so that it may be moved away or truncated at any time. A last line that a crash tore, or a truncation, is
+/// ended with a newline at the next start or delivery: it stays unreadable, and what follows does not.
 /// </summary>
 internal sealed class FileSink : ISink
 {
@@ -23,14 +22,7 @@ internal sealed class FileSink : ISink
         }
 
         using FileStream file = Open();
-        if (file.Length > 0)
-        {
-            file.Position = file.Length - 1;
-            if (file.ReadByte() != '\n')
-            {
-                file.WriteByte((byte)'\n');
-            }
-        }
+        EndLine(file);
     }
 
     public ValueTask<DeliveryOutcome> DeliverAsync(IReadOnlyList<PendingEvent> events, CancellationToken cancellation)
@@ -54,6 +46,7 @@ internal sealed class FileSink : ISink
 
         // One write, so that a line is torn only by a crash or a full disk; then the file ends where it ended before.
         using FileStream file = Open();
+        EndLine(file);
         long end = file.Length;
         try
         {
@@ -65,6 +58,18 @@ internal sealed class FileSink : ISink
         {
             file.SetLength(end);
             throw;
+        }
+    }
+
+    private static void EndLine(FileStream file)
+    {
+        if (file.Length > 0)
+        {
+            file.Position = file.Length - 1;
+            if (file.ReadByte() != '\n')
+            {
+                file.WriteByte((byte)'\n');
+            }
         }
     }
 

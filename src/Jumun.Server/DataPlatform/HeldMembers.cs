@@ -25,13 +25,20 @@ internal sealed class HeldMembers(TimeProvider clock, TimeSpan deadAfter)
 
     private TimeSpan Now => clock.GetElapsedTime(start);
 
-    /// <summary>Holds a member back, or goes on to: the event was not taken.</summary>
+    /// <summary>Holds a member back, or goes on to: the event was not taken. With as many as may be, no further one is.</summary>
     /// <param name="pending">The event.</param>
     /// <param name="failedAt">When its delivery first failed.</param>
-    public void Hold(PendingEvent pending, DateTimeOffset failedAt)
+    /// <param name="retryAfter">How long the data platform asked to be left alone.</param>
+    public void Hold(PendingEvent pending, DateTimeOffset failedAt, TimeSpan? retryAfter)
     {
+        if (IsFull && !names.Contains(pending.MemberId))
+        {
+            return;
+        }
+
         Held held = HeldBy(pending);
         TimeSpan wait = held.Pause * Circuit.Jitter();
+        wait = retryAfter > wait ? retryAfter.Value : wait;
         held.Pause = held.Pause * 2 < LongestPause ? held.Pause * 2 : LongestPause;
 
         // The attempt that it dies of is not put off.
@@ -42,7 +49,7 @@ internal sealed class HeldMembers(TimeProvider clock, TimeSpan deadAfter)
     /// <summary>Holds a member back because of an event that failed before, for all that is known: it is tried by itself, now.</summary>
     public void Suspect(PendingEvent pending)
     {
-        if (!names.Contains(pending.MemberId))
+        if (!names.Contains(pending.MemberId) && !IsFull)
         {
             HeldBy(pending).DueAt = Now;
         }

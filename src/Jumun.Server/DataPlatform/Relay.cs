@@ -184,20 +184,29 @@ internal sealed class Relay(
         {
             List<PendingEvent> events = await FindAsync(due).ConfigureAwait(false);
             retries = TryEachAsync(events);
+            _ = WakeAfterAsync(retries);
         }
 
         async Task<List<Retried>> TryEachAsync(List<PendingEvent> events)
         {
             var retried = new List<Retried>();
             long began = Stopwatch.GetTimestamp();
+            bool isOver = false;
             foreach (PendingEvent pending in events)
             {
-                bool isLate = Stopwatch.GetElapsedTime(began) > LongestRound;
-                retried.Add(new Retried(pending, isLate ? null : await courier.HandOverAsync([pending], cut).ConfigureAwait(false)));
+                DeliveryOutcome? outcome = isOver ? null : await courier.HandOverAsync([pending], cut).ConfigureAwait(false);
+                retried.Add(new Retried(pending, outcome));
+                isOver |= outcome?.Has(Verdict.Gone) == true || Stopwatch.GetElapsedTime(began) > LongestRound;
             }
 
-            Wake();
             return retried;
+        }
+
+        async Task WakeAfterAsync(Task done)
+        {
+            // Not before it is done: the next round would not see it, and what was learned would wait for a poll.
+            await done.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Wake();
         }
     }
 

@@ -12,7 +12,7 @@ internal sealed class ExecutorCounters
 {
     private readonly long[] durations = new long[DurationBuckets.Count];
     private CommandCounter[] kinds = [];
-    private CommandCounter last = new(typeof(DoNothing));
+    private CommandCounter? last;
     private long commands;
     private long batches;
     private long commits;
@@ -64,7 +64,7 @@ internal sealed class ExecutorCounters
         durations[DurationBuckets.Of(microseconds)] += 1;
 
         // A rush is many of one kind.
-        CommandCounter kind = last.Command == command ? last : last = Of(command);
+        CommandCounter kind = last is { } same && same.Command == command ? same : last = Of(command);
         kind.Count(refusal);
         return kind;
     }

@@ -61,21 +61,40 @@ internal sealed class Pulse(Executor executor, IStore store, TimeProvider clock,
         {
             while (await timer.WaitForNextTickAsync(stoppingToken).ConfigureAwait(false))
             {
-                if (IsWanted())
+                try
                 {
-                    // A store that hangs holds up no beat.
-                    _ = AskStoreAsync();
+                    Beat(reading);
                 }
-
-                seconds.Beat(executor, this, reading);
-                hour.Beat(executor, this, reading);
-                Beaten?.Invoke();
+                catch (Exception error)
+                {
+                    // A service of the host that fails would take the shop with it.
+                    Log.LoopFailed(log, error, "pulse");
+                }
             }
         }
         catch (OperationCanceledException)
         {
             // Stopping.
         }
+    }
+
+    private void Beat(PulseReading reading)
+    {
+        if (IsWanted())
+        {
+            // A store that hangs holds up no beat.
+            _ = AskStoreAsync();
+        }
+        else
+        {
+            // What waited when somebody last looked would seem to grow older, although it was delivered long ago.
+            Volatile.Write(ref backlog, null);
+            Volatile.Write(ref health, null);
+        }
+
+        seconds.Beat(executor, this, reading);
+        hour.Beat(executor, this, reading);
+        Beaten?.Invoke();
     }
 
     private bool IsWanted()

@@ -94,8 +94,9 @@ public abstract class FormPage : ConsolePage
         }
     }
 
-    /// <summary>As an input of a time takes it.</summary>
-    private protected static string Input(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss", CultureInfo.InvariantCulture);
+    /// <summary>As an input of a time takes it, to the millisecond.</summary>
+    private protected static string Input(DateTimeOffset time) =>
+        time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.FFF", CultureInfo.InvariantCulture);
 
     private long Missing(string field, string typed)
     {

@@ -128,10 +128,13 @@ internal sealed class PointReads(Func<PointRound, ValueTask> query)
         return new ValueTask<TRow>(row);
     }
 
-    /// <summary>Runs rounds until nobody waits. What fails is told to those who wait.</summary>
+    /// <summary>
+    /// Runs rounds until nobody waits, the first by whoever began and the others by nobody who waits: an embedded store answers
+    /// on the thread that asks, and a busy one is never done. What fails is told to those who wait.
+    /// </summary>
     private async Task RunAsync()
     {
-        while (true)
+        for (int rounds = 0; ; rounds++)
         {
             PointRound round;
             lock (gate)
@@ -144,6 +147,11 @@ internal sealed class PointReads(Func<PointRound, ValueTask> query)
 
                 round = gathering;
                 gathering = resting;
+            }
+
+            if (rounds == 1)
+            {
+                await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
             }
 
             Exception? failure = null;

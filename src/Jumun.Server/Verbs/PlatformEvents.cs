@@ -65,7 +65,7 @@ internal sealed class PlatformEvents : IDisposable
                 after = one.EventId.CompareTo(after) > 0 ? one.EventId : throw new JsonException($"{one.EventId} comes after {after}");
             }
 
-            return page;
+            return page.Items.Count > 0 || page.Next is null ? page : throw new JsonException("a page has no events and says that there are more");
         }
         catch (Exception error) when (error is HttpRequestException or JsonException or TaskCanceledException && !stop.IsCancellationRequested)
         {

@@ -47,7 +47,7 @@ internal static class WebFiles
         }
 
         byte[] body = file.Bytes;
-        if (http.Request.Headers.AcceptEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase))
+        if (http.Request.GetTypedHeaders().AcceptEncoding.Any(one => one.Quality != 0 && one.Value.Equals("gzip", StringComparison.OrdinalIgnoreCase)))
         {
             headers.ContentEncoding = "gzip";
             body = file.Compressed.Value;

@@ -156,6 +156,7 @@ public sealed class CounterTests : IAsyncLifetime
         }
 
         Assert.Null(pulse.Health);
+        await TestShop.UntilAsync(() => Task.FromResult(pulse.Backlog is null));
         await pulse.StopAsync(TestContext.Current.CancellationToken);
     }
 }

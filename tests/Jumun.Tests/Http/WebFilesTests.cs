@@ -44,6 +44,10 @@ public sealed class WebFilesTests(ShopFixture fixture) : IClassFixture<ShopFixtu
         Assert.Equal(plain.Text, await reader.ReadToEndAsync(TestContext.Current.CancellationToken));
     }
 
+    [Fact]
+    public async Task It_comes_plain_to_whoever_refuses_it_compressed() => Assert.Empty(
+        (await AskAsync("/jumun.css", request => request.Headers.AcceptEncoding.ParseAdd("identity, gzip;q=0"))).Is(200).ContentHeaders.ContentEncoding);
+
     [Theory]
     [InlineData("GET", "/Jumun.css", 404)]
     [InlineData("GET", "/jumun.css/", 404)]

@@ -275,6 +275,48 @@ public sealed class HttpSinkTests : SinkTest
     }
 
     [Fact]
+    public async Task A_receiver_that_wants_no_more_is_left_alone_too_when_only_what_it_refused_is_left()
+    {
+        Receiver.Answers = Receiver.Always(400);
+        await BuyAsync("m1", "m2");
+        await HeldAsync(2);
+        Receiver.Answers = Receiver.Always(410);
+        Shop.Clock.Advance(TimeSpan.FromMinutes(1));
+        await StateAsync(CircuitState.Paused);
+        long gone = Shop.Figures.Deliveries(Verdict.Gone);
+        Assert.InRange(gone, 1, 2);
+        Shop.Clock.Advance(TimeSpan.FromMinutes(2));
+        await Task.Delay(1_500, Cancellation);
+        Assert.Equal(gone, Shop.Figures.Deliveries(Verdict.Gone));
+        Receiver.Answers = Receiver.Ok;
+        Shop.Clock.Advance(TimeSpan.FromMinutes(5));
+        await Receiver.TookAsync(2);
+        await StateAsync(CircuitState.Closed);
+    }
+
+    [Fact]
+    public async Task What_is_tried_again_comes_no_sooner_than_the_receiver_asked()
+    {
+        Receiver.Answers = Receiver.Always(400);
+        await BuyAsync("m1");
+        await HeldAsync(1);
+        Receiver.Answers = (_, http) =>
+        {
+            http.Response.Headers.RetryAfter = "600";
+            return Task.FromResult<int?>(429);
+        };
+        Shop.Clock.Advance(TimeSpan.FromMinutes(1));
+        await TestShop.UntilAsync(() => Task.FromResult(Shop.Figures.Deliveries(Verdict.Failed) == 1));
+        await Task.Delay(500, Cancellation);
+        Shop.Clock.Advance(TimeSpan.FromMinutes(5));
+        await Task.Delay(1_500, Cancellation);
+        Assert.Equal(1, Shop.Figures.Deliveries(Verdict.Failed));
+        Receiver.Answers = Receiver.Ok;
+        Shop.Clock.Advance(TimeSpan.FromMinutes(11));
+        await Receiver.TookAsync(1);
+    }
+
+    [Fact]
     public async Task What_was_refused_before_a_pause_is_tried_again_after_it()
     {
         Receiver.Answers = (posted, _) => Task.FromResult<int?>(posted.Has("m1") ? 400 : 204);

@@ -61,6 +61,32 @@ public sealed class PointReadsTests
         Assert.Equal(3, (await second)!.Stock);
     }
 
+    [Fact]
+    public async Task Whoever_came_first_is_answered_although_others_never_stop_to_ask()
+    {
+        // A store that answers on the thread that asks, and somebody who comes during each query.
+        bool isEnough = false;
+        PointReads busy = null!;
+        busy = new PointReads(round =>
+        {
+            if (!Volatile.Read(ref isEnough))
+            {
+                _ = busy.ProductAsync(2);
+            }
+
+            return ValueTask.CompletedTask;
+        });
+        try
+        {
+            Task first = Task.Run(async () => await busy.ProductAsync(1), TestContext.Current.CancellationToken);
+            await first.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+        }
+        finally
+        {
+            Volatile.Write(ref isEnough, true);
+        }
+    }
+
     private async Task<Query> NextAsync()
     {
         Assert.True(await sent.WaitAsync(TimeSpan.FromSeconds(10)), "No query was sent.");

@@ -1,0 +1,37 @@
+using System.Globalization;
+using Jumun.DataPlatform;
+using Jumun.Server;
+using Jumun.Server.DataPlatform;
+using Jumun.Server.Stores;
+
+namespace Jumun.Tests.Sinks;
+
+/// <summary>Members who wait behind an event that was not taken.</summary>
+public sealed class HeldMembersTests
+{
+    private readonly TestClock clock = new();
+    private readonly HeldMembers held;
+
+    public HeldMembersTests() => held = new HeldMembers(clock, deadAfter: TimeSpan.FromDays(3));
+
+    [Fact]
+    public void With_as_many_as_may_be_no_further_one_is_held_and_each_still_has_its_pauses()
+    {
+        PendingEvent[] events = [.. Enumerable.Range(0, Bounds.HeldMembers).Select(Event)];
+        Array.ForEach(events, one => held.Hold(one, clock.GetUtcNow(), retryAfter: null));
+        PendingEvent another = Event(Bounds.HeldMembers);
+        held.Hold(another, clock.GetUtcNow(), retryAfter: null);
+        held.Suspect(another);
+        Assert.DoesNotContain(another.MemberId, held.Names);
+
+        // One that failed again is not the next to be tried again.
+        clock.Advance(TimeSpan.FromSeconds(10));
+        Delivery tried = Assert.Single(held.TakeDue(1));
+        held.Hold(Array.Find(events, one => one.Key == tried)!, clock.GetUtcNow(), retryAfter: null);
+        held.Return(tried);
+        Assert.DoesNotContain(tried, held.TakeDue(Bounds.HeldMembers));
+    }
+
+    private PendingEvent Event(int number) => new(
+        $"m{number.ToString(CultureInfo.InvariantCulture)}", Guid.NewGuid(), 1, OrderEventType.Completed, [], clock.GetUtcNow(), null);
+}
