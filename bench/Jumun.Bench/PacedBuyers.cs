@@ -46,8 +46,8 @@ internal static class PacedBuyers
         double lasted = Stopwatch.GetElapsedTime(began).TotalSeconds;
         double[] bought = [.. times.Order()], arrived = [.. arrivals.Order()];
         Console.WriteLine(
-            $"purchases={bought.Length} rate={bought.Length / lasted:0} p50={At(bought, 0.5):0.0} p99={At(bought, 0.99):0.0} max={At(bought, 1):0.0} failed={failed} "
-            + $"asked={arrived.Length} there50={At(arrived, 0.5):0} there99={At(arrived, 0.99):0} thereMax={At(arrived, 1):0}");
+            $"purchases={bought.Length} rate={bought.Length / lasted:0} p50={At(bought, 0.5):0.0} p99={At(bought, 0.99):0.0} max={At(bought, 1):0.0} "
+            + $"failed={failed} asked={arrived.Length} there50={At(arrived, 0.5):0} there99={At(arrived, 0.99):0} thereMax={At(arrived, 1):0}");
         return 0;
 
         static double At(double[] sorted, double share) => sorted.Length == 0 ? 0 : sorted[(int)Math.Min(sorted.Length - 1, sorted.Length * share)];

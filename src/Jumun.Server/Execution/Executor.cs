@@ -177,7 +177,7 @@ internal sealed partial class Executor : IAsyncDisposable
         catch (StoreUnavailableException error)
         {
             span?.SetStatus(ActivityStatusCode.Error, error.Message);
-            Outage.Refused(error, submissions.Count);
+            Outage.Refused(error, submissions.Count(static submission => submission.Command is not DoNothing));
             AnswerAll(submissions, Refusal.Unavailable(error.Outcome, retryAfterSeconds: 1));
             return;
         }

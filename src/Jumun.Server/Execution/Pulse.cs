@@ -6,7 +6,7 @@ namespace Jumun.Server.Execution;
 /// <summary>
 /// Feels the shop's pulse once a second: what the executor's counters gained since, kept for a minute in seconds and for an
 /// hour in half minutes. That costs an object a second and no lock of the lane. What the database must be asked for is asked only
-/// while somebody looks.
+/// while somebody looks, or while it is away: in a quiet shop nobody else would find out that it is back.
 /// </summary>
 internal sealed class Pulse(Executor executor, IStore store, TimeProvider clock, ILogger<Pulse> log) : BackgroundService
 {
@@ -15,6 +15,7 @@ internal sealed class Pulse(Executor executor, IStore store, TimeProvider clock,
     private readonly SemaphoreSlim asking = new(1, 1);
     private OutboxBacklog? backlog;
     private StoreHealth? health;
+    private Task returning = Task.CompletedTask;
     private long askedAt = long.MinValue;
     private int watchers;
 
@@ -90,6 +91,11 @@ internal sealed class Pulse(Executor executor, IStore store, TimeProvider clock,
             // What waited when somebody last looked would seem to grow older, although it was delivered long ago.
             Volatile.Write(ref backlog, null);
             Volatile.Write(ref health, null);
+        }
+
+        if (executor.Outage.Lasts && returning.IsCompleted)
+        {
+            returning = executor.SubmitAsync(new DoNothing()).AsTask();
         }
 
         seconds.Beat(executor, this, reading);

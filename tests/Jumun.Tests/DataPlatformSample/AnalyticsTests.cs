@@ -92,6 +92,9 @@ public sealed class AnalyticsTests
 
     [Theory]
     [InlineData("/sales?from=then")]
+    [InlineData("/sales?to=0001-01-01T00:00:00Z")]
+    [InlineData("/revenue?to=0001-01-01T00:00:00Z")]
+    [InlineData("/sales?from=9999-12-31T23:59:59Z")]
     [InlineData("/sales?from=2026-03-01T00:00:00Z&to=2026-03-01T00:00:00Z")]
     [InlineData("/sales?from=2026-01-01T00:00:00Z&to=2026-03-01T00:00:00Z")]
     [InlineData("/revenue?from=1900-01-01T00:00:00Z")]

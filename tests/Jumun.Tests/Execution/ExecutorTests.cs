@@ -119,6 +119,18 @@ public sealed class ExecutorTests : IAsyncLifetime
         Assert.Equal(3, (await store.PointsAsync("m")).Balance);
     }
 
+    [Fact]
+    public async Task An_outage_ends_in_a_shop_in_which_nobody_asks_for_anything()
+    {
+        using var pulse = new Pulse(executor, store, clock, NullLogger<Pulse>.Instance);
+        await pulse.StartAsync(CancellationToken.None);
+        store.Fault = FailOnce(SqliteStore.FaultPoint.Load);
+        Assert.Equal(RefusalCode.Unavailable, (await Charge("m", 100)).Refusal!.Code);
+        Assert.True(executor.Outage.Lasts);
+        await TestShop.UntilAsync(() => Task.FromResult(!executor.Outage.Lasts));
+        await pulse.StopAsync(CancellationToken.None);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(Bounds.BatchTries - 1)]
