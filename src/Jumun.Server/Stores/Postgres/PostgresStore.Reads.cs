@@ -124,6 +124,16 @@ internal sealed partial class PostgresStore
             .With(from.ToUnixTimeMilliseconds()).With(to.ToUnixTimeMilliseconds()).With(limit),
         static row => (row.GetGuid(0), row.Time(1)));
 
+    public ValueTask<List<((long First, long Second) Place, Guid EventId, OutboxState State)>> OldEventsAsync(
+        DateTimeOffset before, (long First, long Second)? after, int limit) => AllAsync(
+        new Query($"""
+            SELECT o.created_at, o.event_id, {PostgresRows.EventState} FROM {PostgresRows.EventsWithState}
+            WHERE (o.created_at, substring(uuid_send(o.event_id) FROM 9)) > ($1, $2) AND o.created_at >= $1 AND o.created_at < $3
+            ORDER BY o.created_at, substring(uuid_send(o.event_id) FROM 9) LIMIT $4
+            """)
+            .With(after?.First ?? 0).With(LastBytes(after?.Second ?? 0)).With(before.ToUnixTimeMilliseconds()).With(limit),
+        static row => ((row.GetInt64(0), PostgresRows.ToPlace(row.GetGuid(1)).Second), row.GetGuid(1), (OutboxState)row.GetInt32(2)));
+
     public ValueTask<bool> HasKeysBeforeAsync(DateTimeOffset moment) => FirstAsync(
         new Query("SELECT created_at < $1 FROM idempotency_keys ORDER BY created_at LIMIT 1").With(moment.ToUnixTimeMilliseconds()),
         static row => row.GetBoolean(0));
@@ -133,6 +143,9 @@ internal sealed partial class PostgresStore
     /// <inheritdoc cref="ReadLedgerPage"/>
     public ValueTask<LedgerPage> LedgerPageAsync(Guid after, int limit) =>
         UseAsync(connection => PostgresLedgerEvents.ReadAsync(connection, after, limit));
+
+    /// <inheritdoc cref="IsEventKept"/>
+    public ValueTask<bool> IsEventKeptAsync(LedgerEvent one) => UseAsync(connection => PostgresLedgerEvents.IsKeptAsync(connection, one));
 
     // A text for each question, so that each finds its index. $1 to $3 are the place, the limit and now; $4 is the member.
     private static Query OrdersQuery(string? memberId, OrderStatus? status, Guid place, int limit, DateTimeOffset now)
