@@ -465,7 +465,7 @@ internal sealed partial class SqliteStore
 
         if (rows.EventsForgottenBefore is { } moment)
         {
-            db["UPDATE forgotten_events SET before = max(before, ?1)"].Bind(1, moment).Run();
+            db["UPDATE forgotten_events SET before = max(before, ?1) WHERE only_row = 1"].Bind(1, moment).Run();
         }
     }
 
