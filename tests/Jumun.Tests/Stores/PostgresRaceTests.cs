@@ -239,17 +239,25 @@ public sealed class PostgresRaceTests : IAsyncLifetime
         await AuditAsync();
     }
 
-    /// <summary>The others come when the first has loaded and decided, and are given time to be first.</summary>
+    /// <summary>The others come one by one when the first has loaded and decided, and are given time to be first.</summary>
     private async Task<Settlement> BehindAsync(Command first, params Command[] others)
     {
         using var gate = new Gate(one.Store);
         Task<Settlement> waiting = one.SettleAsync(first);
         await gate.Held;
-        Task<Settlement[]> behind = Task.WhenAll(others.Select(other => two.SettleAsync(other)));
-        await Task.Delay(100, TestContext.Current.CancellationToken);
+        Task behind = SettleOthersAsync();
+        await Task.Delay(200, TestContext.Current.CancellationToken);
         gate.Open();
         await behind;
         return await waiting;
+
+        async Task SettleOthersAsync()
+        {
+            foreach (Command other in others)
+            {
+                Assert.Null((await two.SettleAsync(other)).Refusal);
+            }
+        }
     }
 
     private ValueTask<List<PendingEvent>> PendingAsync() => one.Store.PendingEventsAsync(
