@@ -210,6 +210,9 @@ internal static class Bounds
     /// <summary>Idempotency keys that one commit forgets.</summary>
     public const int ForgottenKeys = 1_000;
 
+    /// <summary>Delivered events that one commit forgets.</summary>
+    public const int ForgottenEvents = 250;
+
     /// <summary>Offenders that the audit names for an invariant.</summary>
     public const int AuditOffenders = 10;
 

@@ -52,6 +52,9 @@ internal sealed record Settings
             DataPlatform = DataPlatformSettings.Read(configuration.GetSection("Jumun:DataPlatform"), store.Folder, environment.IsDevelopment()) with
             {
                 DeadAfter = Duration(configuration, "Jumun:DataPlatform:DeadAfter", TimeSpan.FromDays(3)),
+                KeepDelivered = Duration(
+                    configuration, "Jumun:DataPlatform:KeepDelivered", TimeSpan.FromDays(1), TimeSpan.FromDays(3650),
+                    "1.00:00:00 to 3650.00:00:00, such as 90.00:00:00"),
             },
             RateLimit = RateLimitSettings.Read(configuration.GetSection("Jumun:RateLimit")),
             SignIn = SignInSettings.Read(configuration.GetSection("Jumun:Console"), configuration["Jumun:Auth:Authority"]),
@@ -59,18 +62,19 @@ internal sealed record Settings
         };
     }
 
-    private static TimeSpan Duration(IConfiguration configuration, string name, TimeSpan otherwise)
+    private static TimeSpan Duration(IConfiguration configuration, string name, TimeSpan otherwise) => Duration(
+        configuration, name, TimeSpan.FromTicks(1), TimeSpan.FromDays(365), "00:00:00.001 to 365.00:00:00, such as 00:10:00") ?? otherwise;
+
+    private static TimeSpan? Duration(IConfiguration configuration, string name, TimeSpan least, TimeSpan most, string range)
     {
         if (configuration[name] is not { Length: > 0 } text)
         {
-            return otherwise;
+            return null;
         }
 
-        return TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out TimeSpan value)
-            && value > TimeSpan.Zero && value <= TimeSpan.FromDays(365)
+        return TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out TimeSpan value) && value >= least && value <= most
             ? value
-            : throw new SetupException(
-                $"{name.Replace(":", "__", StringComparison.Ordinal)} is '{text}'. It must be a time from 00:00:00.001 to 365.00:00:00, such as 00:10:00.");
+            : throw new SetupException($"{name.Replace(":", "__", StringComparison.Ordinal)} is '{text}'. It must be a time from {range}.");
     }
 }
 
@@ -271,6 +275,9 @@ internal enum SinkKind
 /// <param name="DeadAfter">How long an event may fail before it is given up.</param>
 internal sealed record DataPlatformSettings(SinkKind Sink, string Path, Uri? Url, IReadOnlyList<byte[]> Secrets, TimeSpan DeadAfter)
 {
+    /// <summary>How long after its commit a delivered event is kept; null for ever.</summary>
+    public TimeSpan? KeepDelivered { get; init; }
+
     /// <summary>What people are told: the file, or the receiver or broker without its password.</summary>
     public string Name => Url is null ? Path : $"{Url.Scheme}://{Url.Authority}{Url.AbsolutePath}";
 

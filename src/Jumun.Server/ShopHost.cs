@@ -127,6 +127,9 @@ internal sealed class ShopHost : IAsyncDisposable
         services.AddHostedService(provider => provider.GetRequiredService<Pulse>());
         services.AddHostedService<ExpirySweep>();
         services.AddHostedService<KeySweep>();
+        services.AddHostedService(provider => new EventSweep(
+            provider.GetRequiredService<Executor>(), store, provider.GetRequiredService<Leases>(), settings.DataPlatform.KeepDelivered,
+            provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<EventSweep>>()));
     }
 
     private static void Map(WebApplication app, Shop shop)

@@ -74,6 +74,12 @@ public sealed class WorkingSet
     /// <summary>Idempotency keys stored before this moment are to be forgotten.</summary>
     public DateTimeOffset? ForgetKeysBefore { get; internal set; }
 
+    /// <summary>
+    /// Events that were committed before this moment may be gone, once they are forgotten: null when none is. The store
+    /// remembers the latest of these moments.
+    /// </summary>
+    public DateTimeOffset? EventsForgottenBefore { get; private set; }
+
     /// <summary>Orders of which the products are needed too: a store that locks rows reads those first.</summary>
     public HashSet<Guid> OrdersWithStock { get; } = [];
 
@@ -122,6 +128,7 @@ public sealed class WorkingSet
         Sales.Clear();
         Deliveries.Clear();
         ForgetKeysBefore = null;
+        EventsForgottenBefore = null;
         OrdersWithStock.Clear();
     }
 
@@ -158,6 +165,13 @@ public sealed class WorkingSet
         {
             cart.Remove(productId);
         }
+    }
+
+    internal void ForgetEventsUntil(DateTimeOffset createdAt)
+    {
+        // Times are whole milliseconds: the next one is the first that stays.
+        DateTimeOffset before = createdAt.AddMilliseconds(1);
+        EventsForgottenBefore = EventsForgottenBefore > before ? EventsForgottenBefore : before;
     }
 
     internal void AddSales(long productId, long hour, long quantity, long amount)

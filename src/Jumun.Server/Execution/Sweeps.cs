@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using Jumun.DataPlatform;
 using Jumun.Orders;
 using Jumun.Server.Stores;
 
@@ -55,23 +57,78 @@ internal sealed class KeySweep(Executor executor, IStore store, Leases leases, T
     }
 }
 
+/// <summary>
+/// Forgets delivered events after their time, when the operator set one: a bounded number a commit, and never for more than
+/// a fifth of the time.
+/// </summary>
+/// <param name="executor">Settles what is swept.</param>
+/// <param name="store">Where old events are looked for.</param>
+/// <param name="leases">Who sweeps.</param>
+/// <param name="retention">How long after its commit an event is kept; null for ever.</param>
+/// <param name="clock">The time.</param>
+/// <param name="log">Where failures go.</param>
+internal sealed class EventSweep(
+    Executor executor, IStore store, Leases leases, TimeSpan? retention, TimeProvider clock, ILogger<EventSweep> log) : BackgroundService
+{
+    private const int Rest = 4;
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Anew = TimeSpan.FromHours(1);
+
+    private (long First, long Second)? place;
+    private long beganAt = clock.GetTimestamp();
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => retention is null
+        ? Task.CompletedTask
+        : Sweeps.RepeatAsync("delivered events", Period, SweepAsync, executor.Outage, log, stoppingToken, Rest);
+
+    /// <summary>One round; true when there may be more.</summary>
+    internal async ValueTask<bool> SweepAsync()
+    {
+        if (retention is not { } kept || !leases.Sweeps)
+        {
+            return false;
+        }
+
+        if (clock.GetElapsedTime(beganAt) >= Anew)
+        {
+            // What was pending or dead when it was passed over may be delivered by now. It is looked for now and then, because
+            // all that is still there would be read again, and that may be much.
+            (place, beganAt) = (null, clock.GetTimestamp());
+        }
+
+        List<((long First, long Second) Place, Guid EventId, OutboxState State)> events =
+            await store.OldEventsAsync(clock.GetUtcNow() - kept, place, Bounds.ForgottenEvents).ConfigureAwait(false);
+        Guid[] delivered = [.. events.Where(one => one.State == OutboxState.Delivered).Select(one => one.EventId)];
+        if (delivered.Length > 0
+            && (await executor.SubmitAsync(new ForgetDeliveredEvents(delivered, kept)).ConfigureAwait(false)).Refusal is not null)
+        {
+            return false;
+        }
+
+        place = events.Count > 0 ? events[^1].Place : place;
+        return events.Count == Bounds.ForgottenEvents;
+    }
+}
+
 /// <summary>Runs rounds of a sweep until the server stops.</summary>
 internal static class Sweeps
 {
     /// <param name="name">What is swept, for the log.</param>
     /// <param name="period">How long to rest when there is nothing more to do.</param>
-    /// <param name="round">One round; true when the next may follow at once.</param>
+    /// <param name="round">One round; true when the next may follow without that rest.</param>
     /// <param name="outage">Told when the store is unavailable.</param>
     /// <param name="log">Where other failures go.</param>
     /// <param name="stopping">Ends the sweep.</param>
+    /// <param name="rest">How many times as long as a round took to rest before the next one that follows it.</param>
     public static async Task RepeatAsync(
-        string name, TimeSpan period, Func<ValueTask<bool>> round, Outage outage, ILogger log, CancellationToken stopping)
+        string name, TimeSpan period, Func<ValueTask<bool>> round, Outage outage, ILogger log, CancellationToken stopping, int rest = 0)
     {
         // The host's start does not wait for the first round.
         await Task.Yield();
         while (!stopping.IsCancellationRequested)
         {
             bool more = false;
+            long began = Stopwatch.GetTimestamp();
             try
             {
                 more = await round().ConfigureAwait(false);
@@ -85,10 +142,7 @@ internal static class Sweeps
                 Log.LoopFailed(log, error, name);
             }
 
-            if (!more)
-            {
-                await Task.Delay(period, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
+            await Task.Delay(more ? Stopwatch.GetElapsedTime(began) * rest : period, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 }

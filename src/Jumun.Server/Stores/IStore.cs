@@ -115,6 +115,13 @@ internal interface IStore : IAsyncDisposable
     /// <summary>The ids of events committed from a moment until before another, oldest first.</summary>
     ValueTask<List<(Guid EventId, DateTimeOffset CreatedAt)>> EventIdsAsync(DateTimeOffset from, DateTimeOffset to, int limit);
 
+    /// <summary>
+    /// Events committed before a moment, oldest first, those after the place given, with the place and the state of each.
+    /// A store may leave out the newest of all events.
+    /// </summary>
+    ValueTask<List<((long First, long Second) Place, Guid EventId, OutboxState State)>> OldEventsAsync(
+        DateTimeOffset before, (long First, long Second)? after, int limit);
+
     /// <summary>Whether an idempotency key was stored before the moment given.</summary>
     ValueTask<bool> HasKeysBeforeAsync(DateTimeOffset moment);
 

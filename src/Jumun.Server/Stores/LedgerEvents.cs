@@ -30,3 +30,7 @@ internal sealed record LedgerPage(List<LedgerEvent> Events, Guid? Next);
 /// <param name="after">Orders after this one.</param>
 /// <param name="limit">How much is looked at, at most: 3 or more.</param>
 internal delegate ValueTask<LedgerPage> ReadLedgerPage(Guid after, int limit);
+
+/// <summary>Whether the outbox still has an event: only then it can be sent again.</summary>
+/// <param name="one">The event.</param>
+internal delegate ValueTask<bool> IsEventKept(LedgerEvent one);

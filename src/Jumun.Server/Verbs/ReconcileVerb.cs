@@ -22,11 +22,13 @@ internal static class ReconcileVerb
         if (settings.Kind == StoreKind.Sqlite)
         {
             using SqliteConnection db = SqliteStore.OpenReadOnly(settings.Address);
-            return await RunAsync(new Reconciliation((after, limit) => new(SqliteLedgerEvents.Read(db, after, limit)), platform), stop).ConfigureAwait(false);
+            var books = new Reconciliation(
+                (after, limit) => new(SqliteLedgerEvents.Read(db, after, limit)), one => new(SqliteLedgerEvents.IsKept(db, one)), platform);
+            return await RunAsync(books, stop).ConfigureAwait(false);
         }
 
         await using PostgresStore store = await PostgresStore.OpenForReadingAsync(settings.Address).ConfigureAwait(false);
-        return await RunAsync(new Reconciliation(store.LedgerPageAsync, platform), stop).ConfigureAwait(false);
+        return await RunAsync(new Reconciliation(store.LedgerPageAsync, store.IsEventKeptAsync, platform), stop).ConfigureAwait(false);
     }
 
     private static async Task<int> RunAsync(Reconciliation books, CancellationToken stop)
@@ -49,6 +51,13 @@ internal static class ReconcileVerb
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{books.Different} differ: {books.Missing} missing there, {books.Unknown} unknown here, {books.Other} told otherwise."));
+        if (books.Forgotten > 0)
+        {
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{books.Forgotten} of those missing there were delivered and are forgotten here: they cannot be replayed."));
+        }
+
         foreach (string offender in books.Offenders)
         {
             Console.WriteLine($"  {offender}");
@@ -85,7 +94,7 @@ internal sealed class Books
 /// compared: a part of the shop is read first and then the same part of the platform, which has then whatever the shop
 /// has as delivered. What the platform has beyond that is asked for at the shop once more.
 /// </summary>
-internal sealed class Reconciliation(ReadLedgerPage readShop, PlatformEvents platform)
+internal sealed class Reconciliation(ReadLedgerPage readShop, IsEventKept isKept, PlatformEvents platform)
 {
     private const int LookedUpOrders = 3;
 
@@ -98,6 +107,9 @@ internal sealed class Reconciliation(ReadLedgerPage readShop, PlatformEvents pla
 
     /// <summary>Events that the platform should have and has not.</summary>
     public long Missing { get; private set; }
+
+    /// <summary>Those of the missing events that the shop has forgotten, and cannot send again.</summary>
+    public long Forgotten { get; private set; }
 
     /// <summary>Events that the platform has and the shop never made.</summary>
     public long Unknown { get; private set; }
@@ -144,7 +156,7 @@ internal sealed class Reconciliation(ReadLedgerPage readShop, PlatformEvents pla
                 place = there.EventId;
                 while (next < events.Count && events[next].EventId.CompareTo(there.EventId) < 0)
                 {
-                    Miss(events[next++]);
+                    await MissAsync(events[next++]).ConfigureAwait(false);
                 }
 
                 bool isHere = next < events.Count && events[next].EventId == there.EventId;
@@ -154,7 +166,7 @@ internal sealed class Reconciliation(ReadLedgerPage readShop, PlatformEvents pla
 
         while (next < events.Count)
         {
-            Miss(events[next++]);
+            await MissAsync(events[next++]).ConfigureAwait(false);
         }
     }
 
@@ -165,7 +177,7 @@ internal sealed class Reconciliation(ReadLedgerPage readShop, PlatformEvents pla
         return page.Events.Find(one => one.EventId == eventId);
     }
 
-    private void Miss(LedgerEvent here)
+    private async ValueTask MissAsync(LedgerEvent here)
     {
         Shop.Add(here.Type == OrderEventType.Refunded, here.Amount);
         if (here.IsPending)
@@ -174,8 +186,10 @@ internal sealed class Reconciliation(ReadLedgerPage readShop, PlatformEvents pla
             return;
         }
 
+        bool isForgotten = !await isKept(here).ConfigureAwait(false);
         Missing += 1;
-        Offend("missing there", Text(here));
+        Forgotten += isForgotten ? 1 : 0;
+        Offend("missing there", isForgotten ? $"{Text(here)}; forgotten here" : Text(here));
     }
 
     private void Match(LedgerEvent? here, PlatformEvent there)

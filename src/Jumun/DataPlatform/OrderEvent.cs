@@ -42,16 +42,22 @@ public enum OutboxState
 }
 
 /// <summary>An event of the outbox, as far as commands need it.</summary>
-public sealed class OutboxRow(Guid eventId, OutboxState state, DateTimeOffset? failedAt) : Row
+public sealed class OutboxRow(Guid eventId, DateTimeOffset createdAt, OutboxState state, DateTimeOffset? failedAt) : Row
 {
     /// <summary>Its id.</summary>
     public Guid EventId { get; } = eventId;
+
+    /// <summary>When it was committed.</summary>
+    public DateTimeOffset CreatedAt { get; } = createdAt;
 
     /// <summary>Where it is on its way.</summary>
     public OutboxState Delivery { get; private set; } = state;
 
     /// <summary>When its delivery first failed; null while it is not pending, or did not fail since it became so.</summary>
     public DateTimeOffset? FailedAt { get; private set; } = failedAt;
+
+    /// <summary>Whether it is to be deleted: for later commands of the batch it is unknown.</summary>
+    public bool IsForgotten { get; private set; }
 
     internal void Resend()
     {
@@ -70,6 +76,12 @@ public sealed class OutboxRow(Guid eventId, OutboxState state, DateTimeOffset? f
     {
         Delivery = OutboxState.Dead;
         FailedAt = null;
+        Change();
+    }
+
+    internal void Forget()
+    {
+        IsForgotten = true;
         Change();
     }
 }
@@ -204,7 +216,7 @@ public sealed record ReplayEvents(IReadOnlyList<Guid> EventIds, DateTimeOffset? 
         // Must succeed from here on.
         foreach (Guid eventId in EventIds.Distinct())
         {
-            if (rows.Outbox.Find(eventId) is { } row)
+            if (rows.Outbox.Find(eventId) is { IsForgotten: false } row)
             {
                 row.Resend();
                 replayed += 1;

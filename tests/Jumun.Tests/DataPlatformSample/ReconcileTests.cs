@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Jumun.Server;
+using Jumun.Server.Api;
 using Jumun.Server.Stores;
 using Jumun.Server.Stores.Postgres;
 using Jumun.Server.Stores.Sqlite;
@@ -77,6 +78,24 @@ public sealed class ReconcileTests : IAsyncLifetime
         Has(output, "difference", "8,000");
         Assert.Contains($"missing there   {events[2]["id"]}", output, StringComparison.Ordinal);
         Assert.Contains($"missing there   {events[4]["id"]}", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_is_forgotten_is_compared_too_and_what_of_it_cannot_be_replayed_is_said()
+    {
+        Guid[] forgotten = [.. events.Take(3).Select(one => Guid.Parse((string)one["id"]!))];
+        Assert.Null(await shop!.Shop.SettleAsync(new Jumun.DataPlatform.ForgetDeliveredEvents(forgotten, TimeSpan.FromDays(-1))));
+        (await platform.SendAsync([.. events.Where((_, index) => index is not (2 or 4))])).Is(200);
+        string output = await ReconcileAsync(1);
+        Assert.Contains("2 differ: 2 missing there, 0 unknown here, 0 told otherwise.", output, StringComparison.Ordinal);
+        Assert.Contains("1 of those missing there were delivered and are forgotten here: they cannot be replayed.", output, StringComparison.Ordinal);
+        Assert.Matches($"missing there   {events[2]["id"]} .*; forgotten here", output);
+        Assert.Matches($"missing there   {events[4]["id"]} .*[0-9]\\r?\n", output);
+
+        (await platform.SendAsync([.. events])).Is(200);
+        output = await ReconcileAsync(0);
+        Assert.Contains("Nothing differs.", output, StringComparison.Ordinal);
+        Has(output, "completed", "7", "7");
     }
 
     [Fact]

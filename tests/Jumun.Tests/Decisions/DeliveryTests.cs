@@ -174,3 +174,74 @@ public sealed class ForgetIdempotencyKeysTests
         Assert.True(batch.Rows.HasChanges);
     }
 }
+
+public sealed class ForgetDeliveredEventsTests
+{
+    private static readonly TimeSpan Retention = TimeSpan.FromDays(30);
+    private static readonly Guid Event = Ids.CompletedEventOf(Scene.OrderId(1));
+    private static readonly Guid Another = Ids.RefundedEventOf(Scene.OrderId(2));
+
+    [Theory]
+    [InlineData(OutboxState.Delivered, -1, false)]
+    [InlineData(OutboxState.Delivered, 0, false)]
+    [InlineData(OutboxState.Delivered, 1, true)]
+    [InlineData(OutboxState.Pending, 1, false)]
+    [InlineData(OutboxState.Dead, 1, false)]
+    public void An_event_is_forgotten_when_it_was_delivered_and_is_older_than_it_is_kept(OutboxState state, int milliseconds, bool isForgotten)
+    {
+        Scene scene = new Scene().WithEvent(Event, state).At(Scene.Noon + Retention + TimeSpan.FromMilliseconds(milliseconds));
+
+        Batch batch = scene.Settle(new ForgetDeliveredEvents([Event], Retention));
+
+        batch.Answer<Done>(0);
+        Assert.Equal(!isForgotten, scene.Outbox.ContainsKey(Event));
+        Assert.Equal(isForgotten, batch.Rows.HasChanges);
+        Assert.Equal(isForgotten ? Scene.Noon.AddMilliseconds(1) : null, batch.Rows.EventsForgottenBefore);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Events_may_be_gone_from_before_the_moment_after_the_youngest(bool isYoungestFirst)
+    {
+        Scene scene = new Scene().WithEvent(Event, OutboxState.Delivered, createdAt: Scene.Noon.AddHours(1)).WithEvent(Another, OutboxState.Delivered)
+            .At(Scene.Noon.AddDays(31));
+
+        Batch batch = scene.Settle(new ForgetDeliveredEvents(isYoungestFirst ? [Event, Another] : [Another, Event], Retention));
+
+        Assert.Empty(scene.Outbox);
+        Assert.Equal(Scene.Noon.AddHours(1).AddMilliseconds(1), batch.Rows.EventsForgottenBefore);
+    }
+
+    [Fact]
+    public void Unknown_events_are_passed_over()
+    {
+        Scene scene = new Scene().WithEvent(Event, OutboxState.Delivered).At(Scene.Noon.AddDays(31));
+
+        Assert.False(scene.Settle(new ForgetDeliveredEvents([Another], Retention)).Rows.HasChanges);
+        Assert.Equal([Event], scene.Outbox.Keys);
+    }
+
+    [Fact]
+    public void Sent_again_in_the_same_batch_it_stays()
+    {
+        Scene scene = new Scene().WithEvent(Event, OutboxState.Delivered).At(Scene.Noon.AddDays(31));
+
+        Batch batch = scene.Settle(new ReplayEvents([Event], Next: null), new ForgetDeliveredEvents([Event], Retention));
+
+        Assert.Equal(1, batch.Answer<EventsReplayed>(0).Replayed);
+        Assert.Equal(OutboxState.Pending, scene.Outbox[Event]);
+        Assert.Null(batch.Rows.EventsForgottenBefore);
+    }
+
+    [Fact]
+    public void Forgotten_in_the_same_batch_it_is_unknown_to_a_replay()
+    {
+        Scene scene = new Scene().WithEvent(Event, OutboxState.Delivered).WithEvent(Another, OutboxState.Dead).At(Scene.Noon.AddDays(31));
+
+        Batch batch = scene.Settle(new ForgetDeliveredEvents([Event], Retention), new ReplayEvents([Event, Another], Next: null));
+
+        Assert.Equal(1, batch.Answer<EventsReplayed>(1).Replayed);
+        Assert.Equal([Another], scene.Outbox.Keys);
+    }
+}

@@ -37,6 +37,7 @@ public sealed class RowTableTests
         new ChangeStock(1, 1, "delivery"),
         new QueryProduct(1),
         new DataPlatform.ReplayEvents([Scene.OrderId(1)], Next: null),
+        new DataPlatform.ForgetDeliveredEvents([Scene.OrderId(1)], TimeSpan.Zero),
     ];
 
     [Theory]
@@ -89,7 +90,8 @@ public sealed class RowTableTests
     [Fact]
     public void A_working_set_that_was_cleared_knows_nothing_of_its_last_batch()
     {
-        WorkingSet rows = new Scene().WithProduct(1).WithWallet("alice", 5_000).WithCoupon(1).WithOrder("alice", Scene.OrderId(1)).Settle(
+        WorkingSet rows = new Scene().WithProduct(1).WithWallet("alice", 5_000).WithCoupon(1).WithOrder("alice", Scene.OrderId(1))
+            .WithEvent(Scene.OrderId(3), DataPlatform.OutboxState.Delivered, createdAt: Scene.Noon.AddDays(-1)).Settle(
             new PayOrder("alice", Scene.OrderId(1)),
             new CancelOrder("alice", Scene.OrderId(1), ByAdministrator: false, Scene.RefundWindow),
             PlaceOrderTests.Place(2, (1, 1)),
@@ -99,8 +101,10 @@ public sealed class RowTableTests
             new Cart.PutCartLine("alice", 1, 1),
             new DataPlatform.ReplayEvents([Scene.OrderId(1)], Next: null),
             new DataPlatform.RecordDelivery([new("alice", Scene.OrderId(1), 1)]),
+            new DataPlatform.ForgetDeliveredEvents([Scene.OrderId(3)], TimeSpan.Zero),
             new ForgetIdempotencyKeys(TimeSpan.Zero)).Rows;
         Assert.True(rows.HasChanges);
+        Assert.NotNull(rows.EventsForgottenBefore);
 
         rows.Clear();
 
@@ -109,7 +113,7 @@ public sealed class RowTableTests
             0,
             rows.Products.Count + rows.Coupons.Count + rows.IssuedCoupons.Count + rows.Orders.Count + rows.Wallets.Count
             + rows.Carts.Count + rows.Outbox.Count);
-        Assert.Equal((null, null, null), (rows.NextProductId, rows.NextCouponId, rows.ForgetKeysBefore));
+        Assert.Equal((null, null, null, null), (rows.NextProductId, rows.NextCouponId, rows.ForgetKeysBefore, rows.EventsForgottenBefore));
 
         rows.Keys.Order("alice", Scene.OrderId(1), Holds.Coupon);
         rows.LoadOrder(new Order(

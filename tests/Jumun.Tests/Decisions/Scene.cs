@@ -42,6 +42,9 @@ internal sealed class Scene
     /// <summary>When the delivery of events first failed.</summary>
     public Dictionary<Guid, DateTimeOffset?> FailedAt { get; } = [];
 
+    /// <summary>When events were committed; those of which nothing is said, at noon.</summary>
+    public Dictionary<Guid, DateTimeOffset> EventsCreatedAt { get; } = [];
+
     public Dictionary<(long ProductId, long Hour), SalesDelta> Sales { get; } = [];
 
     public List<NewLedgerEntry> Ledger { get; } = [];
@@ -114,10 +117,11 @@ internal sealed class Scene
         return this;
     }
 
-    public Scene WithEvent(Guid eventId, OutboxState state, DateTimeOffset? failedAt = null)
+    public Scene WithEvent(Guid eventId, OutboxState state, DateTimeOffset? failedAt = null, DateTimeOffset? createdAt = null)
     {
         Outbox[eventId] = state;
         FailedAt[eventId] = failedAt;
+        EventsCreatedAt[eventId] = createdAt ?? Noon;
         return this;
     }
 
@@ -194,7 +198,8 @@ internal sealed class Scene
         {
             if (Outbox.TryGetValue(eventId, out OutboxState state))
             {
-                rows.Outbox.Load(eventId, Loaded(new OutboxRow(eventId, state, FailedAt.GetValueOrDefault(eventId))));
+                DateTimeOffset createdAt = EventsCreatedAt.GetValueOrDefault(eventId, Noon);
+                rows.Outbox.Load(eventId, Loaded(new OutboxRow(eventId, createdAt, state, FailedAt.GetValueOrDefault(eventId))));
             }
         }
 
@@ -287,6 +292,12 @@ internal sealed class Scene
 
         foreach (OutboxRow row in rows.Outbox.Written)
         {
+            if (row.IsForgotten)
+            {
+                Outbox.Remove(row.EventId);
+                continue;
+            }
+
             Outbox[row.EventId] = row.Delivery;
             FailedAt[row.EventId] = row.FailedAt;
         }

@@ -99,6 +99,27 @@ public sealed class EventsTests(ShopFixture fixture) : IClassFixture<ShopFixture
     }
 
     [Fact]
+    public async Task Delivered_events_are_forgotten_after_their_time_and_a_replay_answers_as_for_events_that_never_were()
+    {
+        await using TestShop forgetful = await TestShop.StartAsync(new() { ["Jumun:DataPlatform:KeepDelivered"] = "30.00:00:00" });
+        TestCaller admin = forgetful.Administrator();
+        long product = await admin.CreateProductAsync();
+        (_, TestAnswer old) = await forgetful.BuyerAsync(product);
+        await TestShop.UntilAsync(async () => (await admin.GetAsync("/admin/events?state=delivered")).Items("orderId").Contains(old.Word("orderId")));
+        string eventId = (await admin.GetAsync("/admin/events")).Items("eventId").Single();
+        forgetful.Clock.Advance(TimeSpan.FromDays(31));
+        (_, TestAnswer young) = await forgetful.BuyerAsync(product);
+        await TestShop.UntilAsync(async () => (await admin.GetAsync("/admin/events")).Items("orderId").SequenceEqual([young.Word("orderId")]), 20);
+
+        TestAnswer replay = (await admin.PostAsync("/admin/events/replay", $$"""{"eventIds":["{{eventId}}"]}""")).Is(200);
+        TestAnswer stranger = (await admin.PostAsync("/admin/events/replay", $$"""{"eventIds":["{{Guid.CreateVersion7()}}"]}""")).Is(200);
+        Assert.Equal(stranger.Text, replay.Text);
+        Assert.Equal(0, (await admin.PostAsync(
+            "/admin/events/replay", $$"""{"from":"2020-01-01T00:00:00Z","to":"{{young.Word("createdAt")}}"}""")).Is(200).Number("replayed"));
+        await forgetful.AuditAsync();
+    }
+
+    [Fact]
     public async Task Events_of_a_time_range_are_sent_again_its_end_not_included()
     {
         TestCaller admin = shop.Administrator();

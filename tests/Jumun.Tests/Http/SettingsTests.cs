@@ -40,6 +40,9 @@ public sealed class SettingsTests
     [InlineData("Jumun:DataPlatform:Sink", "http", "Jumun__DataPlatform__Url")]
     [InlineData("Jumun:DataPlatform:Sink", "amqp", "Jumun__DataPlatform__Url")]
     [InlineData("Jumun:DataPlatform:DeadAfter", "never", "Jumun__DataPlatform__DeadAfter")]
+    [InlineData("Jumun:DataPlatform:KeepDelivered", "forever", "Jumun__DataPlatform__KeepDelivered")]
+    [InlineData("Jumun:DataPlatform:KeepDelivered", "23:59:59", "Jumun__DataPlatform__KeepDelivered")]
+    [InlineData("Jumun:DataPlatform:KeepDelivered", "3651.00:00:00", "Jumun__DataPlatform__KeepDelivered")]
     [InlineData("Jumun:Orders:PaymentWindow", "soon", "Jumun__Orders__PaymentWindow")]
     [InlineData("Jumun:Orders:PaymentWindow", "00:00:00", "Jumun__Orders__PaymentWindow")]
     [InlineData("Jumun:Orders:PaymentWindow", "-00:10:00", "Jumun__Orders__PaymentWindow")]
@@ -89,6 +92,19 @@ public sealed class SettingsTests
         Assert.Equal(["secret"u8.ToArray(), "secret"u8.ToArray()], http.Secrets);
         Assert.Equal(TimeSpan.FromDays(3), http.DeadAfter);
         Assert.Equal("amqps://rabbitmq.example:5671/shop", PlatformOf("amqp", "amqps://jumun:secret@rabbitmq.example:5671/shop", null).ToString());
+    }
+
+    [Theory]
+    [InlineData(null, null)]
+    [InlineData("", null)]
+    [InlineData("1.00:00:00", 1)]
+    [InlineData("90.00:00:00", 90)]
+    [InlineData("3650.00:00:00", 3650)]
+    public void Delivered_events_are_kept_for_ever_unless_a_time_is_set(string? value, int? days)
+    {
+        Settings settings = Read(
+            new() { ["Jumun:DataPlatform:KeepDelivered"] = value, ["Jumun:Auth:SigningKey"] = TestShop.SigningKey }, Environments.Production);
+        Assert.Equal(days, settings.DataPlatform.KeepDelivered?.TotalDays);
     }
 
     [Fact]

@@ -54,7 +54,11 @@ public sealed class SimulationTests
         Command[] commands = [.. steps.OfType<Submit>().SelectMany(submit => submit.Calls).Select(call => call.Command)];
 
         // The sweeps and the relay submit these.
-        Type[] own = [typeof(ForgetIdempotencyKeys), typeof(DataPlatform.RecordDelivery), typeof(DataPlatform.RecordFailures)];
+        Type[] own =
+        [
+            typeof(ForgetIdempotencyKeys), typeof(DataPlatform.RecordDelivery), typeof(DataPlatform.RecordFailures),
+            typeof(DataPlatform.ForgetDeliveredEvents),
+        ];
         Assert.Equal(
             typeof(Command).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Command))).Select(type => type.Name).Order(),
             commands.Select(command => command.GetType()).Concat(own).Distinct().Select(type => type.Name).Order());

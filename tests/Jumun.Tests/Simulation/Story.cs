@@ -195,6 +195,7 @@ internal static class Story
         RecordDelivery c => $"records {c.Events.Count} deliveries",
         ReplayEvents c => $"replays {string.Join(", ", c.EventIds)}",
         ForgetIdempotencyKeys => "forgets old keys",
+        ForgetDeliveredEvents c => $"forgets {c.EventIds.Count} delivered events",
         DoNothing => "does nothing",
         _ => throw new InvalidOperationException($"Say how {command.GetType().Name} is told."),
     };

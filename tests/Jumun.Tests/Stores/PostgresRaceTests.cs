@@ -1,5 +1,6 @@
 using Jumun.Cart;
 using Jumun.Coupons;
+using Jumun.DataPlatform;
 using Jumun.Orders;
 using Jumun.Payments;
 using Jumun.Points;
@@ -18,6 +19,7 @@ namespace Jumun.Tests.Stores;
 public sealed class PostgresRaceTests : IAsyncLifetime
 {
     private static readonly TimeSpan Window = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan WhateverItsAge = TimeSpan.FromDays(-1);
 
     private readonly OrderIds orderIds = new(TimeProvider.System);
     private string database = "";
@@ -194,6 +196,82 @@ public sealed class PostgresRaceTests : IAsyncLifetime
 
         Assert.Equal(7_000, total);
         await AuditAsync();
+    }
+
+    [Fact]
+    public async Task An_event_that_one_sends_again_another_does_not_forget()
+    {
+        Guid eventId = await DeliveredAsync();
+        Settlement replayed = await BehindAsync(new ReplayEvents([eventId], Next: null), new ForgetDeliveredEvents([eventId], WhateverItsAge));
+        Assert.Equal(1, ((EventsReplayed)replayed.Answer!).Replayed);
+        Assert.Equal(OutboxState.Pending, Assert.Single(await one.Store.EventsAsync(null, null, 10)).Event.State);
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task An_event_that_one_gives_up_another_does_not_forget()
+    {
+        Guid eventId = await DeliveredAsync();
+        await one.SettleAsync(new ReplayEvents([eventId], Next: null));
+        await one.SettleAsync(new RecordFailures([eventId], TimeSpan.Zero));
+        PendingEvent pending = Assert.Single(await PendingAsync());
+        Settlement failed = await BehindAsync(
+            new RecordFailures([eventId], TimeSpan.Zero), new RecordDelivery([pending.Key]), new ForgetDeliveredEvents([eventId], WhateverItsAge));
+        Assert.True(Assert.Single(((FailuresRecorded)failed.Answer!).Events).IsDead);
+        Assert.Equal(OutboxState.Dead, Assert.Single(await one.Store.EventsAsync(null, null, 10)).Event.State);
+        await AuditAsync();
+    }
+
+    [Fact]
+    public async Task An_event_that_one_forgets_is_unknown_to_another_that_would_send_it_again()
+    {
+        Guid eventId = await DeliveredAsync();
+        using var gate = new Gate(one.Store);
+        Task<Settlement> forgetting = one.SettleAsync(new ForgetDeliveredEvents([eventId], WhateverItsAge));
+        await gate.Held;
+        Task<Settlement> replaying = two.SettleAsync(new ReplayEvents([eventId], Next: null));
+        await Task.Delay(100, TestContext.Current.CancellationToken);
+        gate.Open();
+        Assert.Null((await forgetting).Refusal);
+        Assert.Equal(0, ((EventsReplayed)(await replaying).Answer!).Replayed);
+        Assert.Empty(await one.Store.EventsAsync(null, null, 10));
+        Assert.Empty(await PendingAsync());
+        await AuditAsync();
+    }
+
+    /// <summary>The others come one by one when the first has loaded and decided, and are given time to be first.</summary>
+    private async Task<Settlement> BehindAsync(Command first, params Command[] others)
+    {
+        using var gate = new Gate(one.Store);
+        Task<Settlement> waiting = one.SettleAsync(first);
+        await gate.Held;
+        Task behind = SettleOthersAsync();
+        await Task.Delay(200, TestContext.Current.CancellationToken);
+        gate.Open();
+        await behind;
+        return await waiting;
+
+        async Task SettleOthersAsync()
+        {
+            foreach (Command other in others)
+            {
+                Assert.Null((await two.SettleAsync(other)).Refusal);
+            }
+        }
+    }
+
+    private ValueTask<List<PendingEvent>> PendingAsync() => one.Store.PendingEventsAsync(
+        [.. Enumerable.Range(0, Bounds.Partitions).Select(partition => (short)partition)], new HashSet<string>(), anew: true, 10);
+
+    /// <summary>An event that was delivered.</summary>
+    private async Task<Guid> DeliveredAsync()
+    {
+        await one.SettleAsync(new ChargePoints("m", 1_000));
+        var order = (OrderView)(await one.SettleAsync(Order("m", null, await ProductAsync(stock: 1)))).Answer!;
+        await one.SettleAsync(new PayOrder("m", order.OrderId));
+        PendingEvent pending = Assert.Single(await PendingAsync());
+        await one.SettleAsync(new RecordDelivery([pending.Key]));
+        return pending.EventId;
     }
 
     private static CreateCoupon NewCoupon(long quantity)

@@ -26,6 +26,7 @@ public sealed class PostgresStoreTests : StoreContract
         ["outbox"] = "member_id",
         ["outbox_queue"] = "member_id",
         ["outbox_dead"] = "member_id",
+        ["forgotten_events"] = "only_row",
         ["idempotency_keys"] = "subject",
         ["processes"] = "process_id",
         ["leases"] = "partition",
@@ -69,12 +70,40 @@ public sealed class PostgresStoreTests : StoreContract
             var error = await Assert.ThrowsAsync<SetupException>(() => PostgresStore.OpenAsync(fresh, null));
             Assert.Contains("Run 'migrate'", error.Message, StringComparison.Ordinal);
             IReadOnlyList<string>[] steps = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => PostgresStore.MigrateAsync(fresh)));
-            Assert.Equal(["0001-shop.sql", "0002-dead-events.sql"], steps.SelectMany(names => names));
+            Assert.Equal(["0001-shop.sql", "0002-dead-events.sql", "0003-forgotten-events.sql"], steps.SelectMany(names => names));
         }
         finally
         {
             await PostgresServer.DropDatabaseAsync(fresh);
         }
+    }
+
+    /// <summary>The step adds a table that the version before does not know: its processes go on beside it.</summary>
+    [Fact]
+    public async Task A_shop_from_before_events_could_be_forgotten_is_brought_up_to_date_while_it_sells()
+    {
+        await RunAsync("DROP TABLE forgotten_events; DELETE FROM schema_migrations WHERE name = '0003-forgotten-events.sql'");
+        using var stop = new CancellationTokenSource();
+        Task<int> selling = Task.Run(async () =>
+        {
+            int rounds = 0;
+            for (; !stop.IsCancellationRequested; rounds++)
+            {
+                await LiveAsync();
+            }
+
+            return rounds;
+        });
+        Assert.Equal(["0003-forgotten-events.sql"], await PostgresStore.MigrateAsync(database));
+        await Task.Delay(50, TestContext.Current.CancellationToken);
+        await stop.CancelAsync();
+        Assert.InRange(await selling, 1, int.MaxValue);
+        await AuditAsync();
+        PendingEvent pending = (await PendingAsync(1))[0];
+        await DoAsync<Done>(new Jumun.DataPlatform.RecordDelivery([pending.Key]));
+        Clock.Advance(TimeSpan.FromDays(2));
+        await DoAsync<Done>(new Jumun.DataPlatform.ForgetDeliveredEvents([pending.EventId], TimeSpan.FromDays(1)));
+        await AuditAsync();
     }
 
     [Fact]
@@ -290,9 +319,13 @@ public sealed class PostgresStoreTests : StoreContract
         await DoAsync<Jumun.DataPlatform.FailuresRecorded>(new Jumun.DataPlatform.RecordFailures([pending.EventId], TimeSpan.Zero));
         await Store.PendingEventsAsync(AllPartitions, [pending.Key]);
         await DoAsync<Jumun.DataPlatform.EventsReplayed>(new Jumun.DataPlatform.ReplayEvents([pending.EventId], Next: null));
+        List<PendingEvent> more = await PendingAsync(2);
+        await DoAsync<Done>(new Jumun.DataPlatform.RecordDelivery(more.ConvertAll(one => one.Key)));
+        await Store.OldEventsAsync(Clock.GetUtcNow().AddDays(1), null, 2);
+        await DoAsync<Done>(new Jumun.DataPlatform.ForgetDeliveredEvents(more.ConvertAll(one => one.EventId), TimeSpan.FromDays(-1)));
     }
 
-    private async Task RunAsync(string sql)
+    private protected override async Task RunAsync(string sql)
     {
         await using var connection = new NpgsqlConnection(database);
         await connection.OpenAsync();

@@ -20,6 +20,13 @@ public sealed class SqliteStoreTests : StoreContract
         return ValueTask.CompletedTask;
     }
 
+    private protected override Task RunAsync(string sql)
+    {
+        using SqliteConnection db = SqliteConnection.Open(DatabasePath, readOnly: false);
+        db.Execute(sql);
+        return Task.CompletedTask;
+    }
+
     [Fact]
     public void A_second_process_is_refused_while_the_first_writes()
     {
@@ -85,6 +92,33 @@ public sealed class SqliteStoreTests : StoreContract
         Assert.Contains("not a Jumun database", Assert.Throws<SetupException>(() => SqliteStore.OpenReadOnly(DatabasePath)).Message, StringComparison.Ordinal);
         File.Delete(DatabasePath);
         await InitializeAsync();
+    }
+
+    [Fact]
+    public async Task A_shop_from_before_events_could_be_forgotten_is_brought_up_to_date()
+    {
+        await LiveAsync();
+        await RunAsync("DROP TABLE forgotten_events; DELETE FROM schema_migrations WHERE name = '0003-forgotten-events.sql'");
+        await RestartAsync();
+        await AuditAsync();
+        List<PendingEvent> pending = await PendingAsync(10);
+        await DoAsync<Done>(new Jumun.DataPlatform.RecordDelivery(pending.ConvertAll(one => one.Key)));
+        Clock.Advance(TimeSpan.FromDays(2));
+        await DoAsync<Done>(new Jumun.DataPlatform.ForgetDeliveredEvents(pending.ConvertAll(one => one.EventId)[..2], TimeSpan.FromDays(1)));
+        Assert.Single(await Store.EventsAsync(null, null, 10));
+        await AuditAsync();
+    }
+
+    /// <summary>The greatest position would be given again, and lists and the relay go on from positions that they have seen.</summary>
+    [Fact]
+    public async Task The_newest_event_stays()
+    {
+        await LiveAsync();
+        Guid newest = Assert.Single(await Store.EventsAsync(null, null, 1)).Event.EventId;
+        List<((long First, long Second) Place, Guid EventId, Jumun.DataPlatform.OutboxState State)> old =
+            await Store.OldEventsAsync(Clock.GetUtcNow().AddDays(1), null, 10);
+        Assert.Equal(2, old.Count);
+        Assert.DoesNotContain(newest, old.Select(one => one.EventId));
     }
 
     [Fact]

@@ -14,7 +14,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Jumun.Tests.Stores;
 
 /// <summary>What every store must do, shown through the executor and the reads. A subclass a store.</summary>
-public abstract class StoreContract : IAsyncLifetime
+public abstract partial class StoreContract : IAsyncLifetime
 {
     private protected static readonly TimeSpan Window = TimeSpan.FromMinutes(10);
 
@@ -31,6 +31,9 @@ public abstract class StoreContract : IAsyncLifetime
     private protected abstract ValueTask<IStore> OpenAsync();
 
     private protected abstract ValueTask CleanAsync();
+
+    /// <summary>Changes the data behind the store's back.</summary>
+    private protected abstract Task RunAsync(string sql);
 
     public async ValueTask InitializeAsync()
     {

@@ -12,6 +12,16 @@ internal static class PostgresLedgerEvents
 {
     private const string PendingText = "SELECT event_id FROM outbox_queue WHERE member_id = ANY($1) AND event_id = ANY($2) AND state = 0";
 
+    /// <inheritdoc cref="IsEventKept"/>
+    public static async Task<bool> IsKeptAsync(NpgsqlConnection connection, LedgerEvent one)
+    {
+        await using var command = new NpgsqlCommand("SELECT 1 FROM outbox WHERE member_id = $1 AND event_id = $2", connection)
+        {
+            Parameters = { new NpgsqlParameter<string> { TypedValue = one.MemberId }, new NpgsqlParameter<Guid> { TypedValue = one.EventId } },
+        };
+        return await command.ExecuteScalarAsync().ConfigureAwait(false) is not null;
+    }
+
     /// <inheritdoc cref="ReadLedgerPage"/>
     public static async Task<LedgerPage> ReadAsync(NpgsqlConnection connection, Guid after, int limit)
     {

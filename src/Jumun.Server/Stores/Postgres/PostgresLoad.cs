@@ -9,7 +9,7 @@ namespace Jumun.Server.Stores.Postgres;
 
 /// <summary>
 /// The first round trip of a batch: begins the transaction, locks rows and reads what goes with them. Locks are taken in
-/// one order everywhere: products, coupons, orders, wallets, each by key. What is not locked itself is read by a later
+/// one order everywhere: products, coupons, orders, wallets, events, each by key. What is not locked itself is read by a later
 /// statement than the lock that guards it, because only a later snapshot sees what the lock waited for.
 /// </summary>
 /// <remarks>
@@ -67,6 +67,13 @@ internal sealed class PostgresLoad : IDisposable
         CROSS JOIN LATERAL (SELECT * FROM idempotency_keys WHERE subject = k.subject AND key = k.key OFFSET 0) i
         """);
 
+    // Whoever sends an event again, gives it up or forgets it locks it first: of two, the later sees what the earlier left.
+    private readonly PostgresStatement lockedEvents = new("""
+        SELECT e.event_id FROM unnest($1, $2) AS k(event_id, order_id)
+        CROSS JOIN LATERAL (SELECT member_id FROM orders WHERE order_id = k.order_id OFFSET 0) o
+        CROSS JOIN LATERAL (SELECT event_id FROM outbox WHERE member_id = o.member_id AND event_id = k.event_id FOR NO KEY UPDATE) e
+        """);
+
     // An event is asked for without its member, which its order knows.
     private readonly PostgresStatement events = new("""
         SELECT e.event_id, e.member_id, e.sequence, e.created_at, CASE WHEN q.sequence IS NOT NULL THEN 0 WHEN d.sequence IS NOT NULL THEN 2 ELSE 1 END,
@@ -87,7 +94,7 @@ internal sealed class PostgresLoad : IDisposable
     {
         load = new NpgsqlBatch(connection);
         stock = new NpgsqlBatch(connection);
-        statements = [lines, products, coupons, orders, lockedWallets, wallets, issuedCoupons, issuedCouponsOfOrders, carts, keys, events];
+        statements = [lines, products, coupons, orders, lockedWallets, wallets, issuedCoupons, issuedCouponsOfOrders, carts, keys, lockedEvents, events];
     }
 
     /// <summary>Members with a cart in the batch and no wallet: a cart is guarded by its member's wallet, which has to be made.</summary>
@@ -185,8 +192,9 @@ internal sealed class PostgresLoad : IDisposable
             keys.Row().Add(key.Subject).Add(key.Key);
         }
 
-        foreach (Guid eventId in rows.Outbox.Keys)
+        foreach (Guid eventId in rows.Outbox.Keys.Order())
         {
+            lockedEvents.Row().Add(eventId).Add(Ids.ToOrderId(eventId));
             events.Row().Add(eventId).Add(Ids.ToOrderId(eventId));
         }
     }
@@ -237,6 +245,7 @@ internal sealed class PostgresLoad : IDisposable
         issuedCouponsOfOrders.AddTo(load);
         carts.AddTo(load);
         keys.AddTo(load);
+        lockedEvents.AddTo(load);
         events.AddTo(load);
         if (rows.NextProductId is not null)
         {
@@ -305,11 +314,15 @@ internal sealed class PostgresLoad : IDisposable
             batch.Found(new IdempotencyKey(reader.GetString(0), reader.GetString(1)), new KeyedAnswer(reader.GetFieldValue<byte[]>(2), answer));
         }
 
+        while (lockedEvents.Rows > 0 && await NextAsync(reader).ConfigureAwait(false))
+        {
+        }
+
         while (events.Rows > 0 && await NextAsync(reader).ConfigureAwait(false))
         {
             Guid eventId = reader.GetGuid(0);
             Events[eventId] = new QueuedEvent(reader.GetString(1), eventId, reader.GetInt64(2), reader.GetInt64(3));
-            rows.Outbox.Load(eventId, new OutboxRow(eventId, (OutboxState)reader.GetInt32(4), reader.TimeOrNull(5)));
+            rows.Outbox.Load(eventId, new OutboxRow(eventId, reader.Time(3), (OutboxState)reader.GetInt32(4), reader.TimeOrNull(5)));
         }
 
         rows.NextProductId = rows.NextProductId is null ? null : await NumberAsync(reader).ConfigureAwait(false);

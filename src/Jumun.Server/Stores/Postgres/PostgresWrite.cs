@@ -137,6 +137,15 @@ internal sealed class PostgresWrite : IDisposable
         WHERE t.member_id = v.member_id AND t.sequence = v.sequence AND t.member_id = ANY($1)
         """);
 
+    // Each is found by its key and deleted where it lies: it is locked, and was never changed.
+    private readonly PostgresStatement forgetEvents = new("""
+        DELETE FROM outbox WHERE ctid = ANY(ARRAY(SELECT o.ctid FROM unnest($1, $2) AS k(member_id, event_id)
+          CROSS JOIN LATERAL (SELECT ctid FROM outbox WHERE member_id = k.member_id AND event_id = k.event_id OFFSET 0) o))
+        """);
+
+    private readonly PostgresStatement rememberForgotten = new(
+        "UPDATE forgotten_events SET before = greatest(before, ($1)[1]) WHERE only_row = 1");
+
     private readonly PostgresStatement forgetKeys = new("""
         DELETE FROM idempotency_keys t USING (
           SELECT subject, key FROM idempotency_keys WHERE created_at < ($1)[1] ORDER BY created_at LIMIT ($2)[1] FOR UPDATE SKIP LOCKED) old
@@ -171,7 +180,7 @@ internal sealed class PostgresWrite : IDisposable
         [
             insertWallets, insertKeys, insertProducts, updateProducts, insertStockChanges, insertCoupons, updateCoupons, insertIssuedCoupons,
             updateIssuedCoupons, updateWallets, insertLedger, insertOrders, updateOrders, clearCarts, deleteCartLines, insertEvents,
-            queueEvents, deleteDelivered, failEvents, deleteDead, forgetKeys,
+            queueEvents, deleteDelivered, failEvents, deleteDead, forgetEvents, rememberForgotten, forgetKeys,
         ];
     }
 
@@ -422,7 +431,11 @@ internal sealed class PostgresWrite : IDisposable
         foreach (OutboxRow row in rows.Outbox.Written)
         {
             QueuedEvent queued = loaded[row.EventId];
-            if (row.Delivery == OutboxState.Dead)
+            if (row.IsForgotten)
+            {
+                forgetEvents.Row().Add(queued.MemberId).Add(queued.EventId);
+            }
+            else if (row.Delivery == OutboxState.Dead)
             {
                 deleteDelivered.Row().Add(queued.MemberId).Add(queued.Sequence);
                 dead.Add(queued);
@@ -447,6 +460,11 @@ internal sealed class PostgresWrite : IDisposable
                 .Add(PostgresHash.PartitionOf(row.MemberId)).Add((short)OutboxState.Pending));
         failEvents.AddTo(batch);
         insertDead.AddTo(batch, dead, static (values, row) => values.Add(row.MemberId).Add(row.Sequence).Add(row.EventId).Add(row.CreatedAt));
+        forgetEvents.AddTo(batch);
+        if (rows.EventsForgottenBefore is { } moment)
+        {
+            rememberForgotten.Row().Add(moment).AddTo(batch);
+        }
     }
 
     private void AddSales(WorkingSet rows)

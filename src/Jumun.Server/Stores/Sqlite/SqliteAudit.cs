@@ -83,23 +83,37 @@ internal static class SqliteAudit
                     (SELECT coalesce(sum((line.value ->> 'price') * (line.value ->> 'quantity')), 0) FROM json_each(lines) line) AS total FROM orders)
             WHERE subtotal <> total OR discount < 0 OR discount > subtotal
             """),
-        ("I7", "one completed event an order ever completed, one refunded event a refund, none for any other; numbered without gaps per member",
+        ("I7", "one completed event an order ever completed, one refunded event a refund, none for any other; numbered as the ledger has them; "
+            + "none is missing but delivered ones that were forgotten",
             "SELECT count(*) FROM outbox",
             """
             SELECT 'order ' || lower(hex(o.order_id)) || ' of member ' || o.member_id || ': status ' || o.status || ', completed events '
               || coalesce(e.completed, 0) || ', refunded events ' || coalesce(e.refunded, 0)
             FROM orders o
             LEFT JOIN (SELECT order_id, sum(type = 0) AS completed, sum(type = 1) AS refunded FROM outbox GROUP BY order_id) e ON e.order_id = o.order_id
-            WHERE coalesce(e.completed, 0) <> (o.status IN (1, 4)) OR coalesce(e.refunded, 0) <> (o.status = 4)
+            WHERE coalesce(e.completed, 0) > (o.status IN (1, 4)) OR coalesce(e.refunded, 0) > (o.status = 4)
+               OR (coalesce(e.completed, 0) < (o.status IN (1, 4)) AND o.paid_at >= coalesce((SELECT before FROM forgotten_events), 0))
+               OR (coalesce(e.refunded, 0) < (o.status = 4) AND o.ended_at >= coalesce((SELECT before FROM forgotten_events), 0))
             UNION ALL
             SELECT 'event ' || lower(hex(e.event_id)) || ': names an order that is not there'
             FROM outbox e LEFT JOIN orders o ON o.member_id = e.member_id AND o.order_id = e.order_id WHERE o.order_id IS NULL
             UNION ALL
-            SELECT 'member ' || w.member_id || ': ' || w.events || ' events counted, ' || coalesce(e.events, 0) || ' there, last is ' || coalesce(e.last, 0)
-            FROM (SELECT member_id, events, max(entry) FROM ledger GROUP BY member_id) w -- the row with the last entry
-            LEFT JOIN (SELECT member_id, count(DISTINCT sequence) AS events, max(sequence) AS last FROM outbox GROUP BY member_id) e
-              ON e.member_id = w.member_id
-            WHERE w.events <> coalesce(e.events, 0) OR w.events <> coalesce(e.last, 0)
+            SELECT 'position ' || q.position || ': queued, and not there'
+            FROM outbox_queue q LEFT JOIN outbox e ON e.position = q.position WHERE e.position IS NULL
+            UNION ALL
+            SELECT 'position ' || d.position || ': given up, and not there'
+            FROM outbox_dead d LEFT JOIN outbox e ON e.position = d.position WHERE e.position IS NULL
+            UNION ALL
+            SELECT 'event ' || lower(hex(e.event_id)) || ' of member ' || e.member_id || ': number ' || e.sequence
+              || ', by the ledger ' || coalesce(l.number, 'none')
+            FROM outbox e
+            LEFT JOIN (SELECT member_id, order_id, kind, row_number() OVER (PARTITION BY member_id ORDER BY entry) AS number
+                       FROM ledger WHERE kind <> 0) l ON l.order_id = e.order_id AND l.kind = e.type + 1 AND l.member_id = e.member_id
+            WHERE e.sequence IS NOT l.number
+            UNION ALL
+            SELECT 'member ' || member_id || ': ' || events || ' events counted, ' || made || ' payments and refunds'
+            FROM (SELECT member_id, events, sum(kind <> 0) OVER (PARTITION BY member_id ORDER BY entry) AS made FROM ledger)
+            WHERE events <> made
             """),
         ("I11", "what an ended order held is back, once",
             "SELECT count(*) FROM orders WHERE status IN (2, 3, 4)",

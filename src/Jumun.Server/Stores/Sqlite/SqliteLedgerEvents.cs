@@ -11,6 +11,11 @@ internal static class SqliteLedgerEvents
     private const string PendingText =
         "SELECT 1 FROM outbox e JOIN outbox_queue q ON q.position = e.position WHERE e.event_id = ?1 AND q.state = 0";
 
+    private const string KeptText = "SELECT 1 FROM outbox WHERE event_id = ?1";
+
+    /// <inheritdoc cref="IsEventKept"/>
+    public static bool IsKept(SqliteConnection db, LedgerEvent one) => IsAny(db[KeptText].Bind(1, one.EventId));
+
     /// <inheritdoc cref="ReadLedgerPage"/>
     public static LedgerPage Read(SqliteConnection db, Guid after, int limit)
     {

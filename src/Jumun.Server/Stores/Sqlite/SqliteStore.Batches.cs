@@ -251,12 +251,12 @@ internal sealed partial class SqliteStore
 
         if (rows.Outbox.Count > 0)
         {
-            SqliteStatement row = db[$"SELECT {SqliteRows.EventState}, q.failed_at FROM {SqliteRows.EventsWithState} WHERE o.event_id = ?1"];
+            SqliteStatement row = db[$"SELECT o.created_at, {SqliteRows.EventState}, q.failed_at FROM {SqliteRows.EventsWithState} WHERE o.event_id = ?1"];
             foreach (Guid eventId in rows.Outbox.Keys)
             {
                 if (row.Bind(1, eventId).Step())
                 {
-                    rows.Outbox.Load(eventId, new OutboxRow(eventId, (OutboxState)row.Int64(0), row.TimeOrNull(1)));
+                    rows.Outbox.Load(eventId, new OutboxRow(eventId, row.Time(0), (OutboxState)row.Int64(1), row.TimeOrNull(2)));
                     row.Reset();
                 }
             }
@@ -444,6 +444,12 @@ internal sealed partial class SqliteStore
 
         foreach (OutboxRow row in rows.Outbox.Written)
         {
+            if (row.IsForgotten)
+            {
+                db["DELETE FROM outbox WHERE event_id = ?1"].Bind(1, row.EventId).Run();
+                continue;
+            }
+
             bool isDead = row.Delivery == OutboxState.Dead;
             db[isDead
                     ? "INSERT OR REPLACE INTO outbox_dead (position) SELECT position FROM outbox WHERE event_id = ?1"
@@ -455,6 +461,11 @@ internal sealed partial class SqliteStore
                         INSERT OR REPLACE INTO outbox_queue (position, state, failed_at) SELECT position, 0, ?2 FROM outbox WHERE event_id = ?1
                         """].Bind(2, row.FailedAt))
                 .Bind(1, row.EventId).Run();
+        }
+
+        if (rows.EventsForgottenBefore is { } moment)
+        {
+            db["UPDATE forgotten_events SET before = max(before, ?1) WHERE only_row = 1"].Bind(1, moment).Run();
         }
     }
 

@@ -178,6 +178,25 @@ internal sealed partial class SqliteStore
                 .Bind(1, a.from).Bind(2, a.to).Bind(3, a.limit),
             static row => (row.Guid(0), row.Time(1))));
 
+    public ValueTask<List<((long First, long Second) Place, Guid EventId, OutboxState State)>> OldEventsAsync(
+        DateTimeOffset before, (long First, long Second)? after, int limit) => ReadAsync((before, after, limit), static (db, a) =>
+    {
+        // Rows stand in the order of their time: at the first that is too young the rest is not looked at. The newest stays,
+        // because a position that was the greatest would be given again, and the relay looks for greater ones.
+        var events = new List<((long First, long Second) Place, Guid EventId, OutboxState State)>();
+        SqliteStatement row = db[$"""
+            SELECT o.position, o.event_id, {SqliteRows.EventState}, o.created_at FROM {SqliteRows.EventsWithState}
+            WHERE o.position > ?1 AND o.position < (SELECT max(position) FROM outbox) ORDER BY o.position LIMIT ?2
+            """].Bind(1, a.after?.First ?? 0).Bind(2, a.limit);
+        while (row.Step() && row.Time(3) < a.before)
+        {
+            events.Add(((row.Int64(0), 0), row.Guid(1), (OutboxState)row.Int64(2)));
+        }
+
+        row.Reset();
+        return events;
+    });
+
     public ValueTask<bool> HasKeysBeforeAsync(DateTimeOffset moment) => ReadAsync(moment, static (db, moment) =>
         First(db["SELECT created_at < ?1 FROM idempotency_keys ORDER BY position LIMIT 1"].Bind(1, moment), static row => row.Int64(0)) != 0);
 
