@@ -143,7 +143,11 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, ILogger<SignIn
     private async ValueTask<bool> BeginAsync(HttpContext http, string token)
     {
         Caller? caller = await auth.AuthenticateAsync($"Bearer {token}").ConfigureAwait(false);
-        Text? wrong = token.Count(c => c == '.') != 2 ? NotAToken : caller is null ? NoToken : !caller.IsAdministrator ? NoAdministrator : token.Length > CookieLength ? TooLong : null;
+        Text? wrong = token.Count(c => c == '.') != 2 ? NotAToken
+            : caller is null ? NoToken
+            : !caller.IsAdministrator ? NoAdministrator
+            : token.Length > CookieLength ? TooLong
+            : null;
         if (wrong is { } text)
         {
             Log.SignInRefused(log, text.English);

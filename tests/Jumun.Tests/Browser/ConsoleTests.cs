@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.RegularExpressions;
 using Jumun.Coupons;
 using Jumun.Points;
@@ -146,7 +147,7 @@ public sealed partial class ConsoleTests
         }
 
         await Expect(page.Locator("#rush-state")).ToHaveTextAsync("sold out");
-        await Expect(page.GetByText("3 – 3")).ToBeVisibleAsync();
+        await Expect(page.Locator("tbody tr").First.Locator("td").First).ToHaveTextAsync("3");
         await Expect(page.GetByText("of 3", new() { Exact = true })).ToBeVisibleAsync();
         Assert.Empty(browser.Complaints);
     }
@@ -156,7 +157,6 @@ public sealed partial class ConsoleTests
     {
         await using TestShop shop = await TestShop.StartAsync();
         long coupon = await shop.AsAdmin().CreateCouponAsync(quantity: 3);
-        DateTimeOffset begun = shop.Clock.GetUtcNow();
         for (int number = 1; number <= 3; number++)
         {
             shop.Clock.Advance(TimeSpan.FromSeconds(2));
@@ -171,14 +171,12 @@ public sealed partial class ConsoleTests
         await page.GetByRole(AriaRole.Link, new() { Name = "coupon" }).First.ClickAsync();
         await Expect(page.Locator("#rush-state")).ToHaveTextAsync("sold out");
         string at = await page.Locator("#rush-gone-at").InnerTextAsync();
-        Assert.Contains(at, new[] { gone.UtcDateTime.ToString("HH:mm:ss", null), gone.AddSeconds(-1).UtcDateTime.ToString("HH:mm:ss", null) });
+        Assert.Contains(at, new[] { gone, gone.AddSeconds(-1) }.Select(moment => moment.UtcDateTime.ToString("HH:mm:ss", CultureInfo.InvariantCulture)));
         await Expect(page.Locator("tbody tr")).ToHaveCountAsync(3);
-        await Expect(page.Locator("tbody tr").First).ToContainTextAsync("3 – 3");
-        await Expect(page.Locator("tbody tr").Last).ToContainTextAsync("1 – 1");
+        await Expect(page.Locator("tbody td:nth-child(2)")).ToHaveTextAsync(["3", "2", "1"]);
         Assert.Contains(" ", await page.Locator(".line-1").GetAttributeAsync("points") ?? "", StringComparison.Ordinal);
         await Chromium.IsForEverybodyAsync(page, "a rush that is over");
         Assert.Empty(browser.Complaints);
-        Assert.True(gone > begun);
     }
 
     [Fact]
