@@ -260,4 +260,7 @@ internal static class Bounds
 
     /// <summary>Moments of a rush that are kept, one a second.</summary>
     public const int RushSeconds = 120;
+
+    /// <summary>Products and coupons whose last rush is remembered.</summary>
+    public const int Rushes = 64;
 }

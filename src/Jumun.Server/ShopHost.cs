@@ -49,6 +49,7 @@ internal sealed class ShopHost : IAsyncDisposable
 
             // From here on the container owns the store: it ends after the executor, which ends after the server.
             var shop = app.Services.GetRequiredService<Shop>();
+            app.Services.GetRequiredService<Rushes>();
             app.Services.GetRequiredService<Metrics>();
             app.Services.GetRequiredService<Telemetry>();
             Map(app, shop);
@@ -116,6 +117,7 @@ internal sealed class ShopHost : IAsyncDisposable
         services.AddSingleton<OrderIds>();
         services.AddSingleton<Shop>();
         services.AddSingleton<LiveHub>();
+        services.AddSingleton<Rushes>();
         services.AddSingleton<Auth>();
         services.AddSingleton<Metrics>();
         services.AddSingleton<Telemetry>();

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Unicode;
 using Jumun.Server.Api;
@@ -11,10 +12,16 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, ILogger<SignIn
     private const string Door = "/console/sign-in";
     private const int CookieLength = 3_800;
 
+    private static readonly SearchValues<char> TokenCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
+
     private static readonly HtmlEncoder Encoder = HtmlEncoder.Create(UnicodeRanges.All);
 
     private static readonly Text NoToken = new(
         "This is no token that counts here: it is not signed for this shop, or has expired.", "유효한 토큰이 아닙니다. 이 상점을 위해 서명되지 않았거나 만료되었습니다.");
+
+    private static readonly Text NotAToken = new(
+        "This is no token: it has three parts with dots between them. Copy the whole of it.",
+        "토큰이 아닙니다. 토큰은 점으로 이어진 세 부분입니다. 전체를 복사하세요.");
 
     private static readonly Text NoAdministrator = new(
         "This token is a member's. The console is for administrators: their tokens carry the role admin.",
@@ -56,8 +63,7 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, ILogger<SignIn
         }
 
         IFormCollection form = await http.Request.ReadFormAsync(http.RequestAborted).ConfigureAwait(false);
-        string token = form["token"].ToString().Trim();
-        token = token.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) ? token["Bearer ".Length..].Trim() : token;
+        string token = TokenIn(form["token"].ToString());
         if (await BeginAsync(http, token).ConfigureAwait(false))
         {
             http.Response.StatusCode = StatusCodes.Status303SeeOther;
@@ -124,11 +130,24 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, ILogger<SignIn
             : "/console/";
     }
 
+    /// <summary>The token in what was pasted: without the scheme, and without a bracket or a quotation mark that was copied along.</summary>
+    private static string TokenIn(string pasted)
+    {
+        string text = pasted.Trim();
+        text = text.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) ? text["Bearer ".Length..] : text;
+        int first = text.AsSpan().IndexOfAny(TokenCharacters);
+        return first < 0 ? "" : text[first..(text.AsSpan().LastIndexOfAny(TokenCharacters) + 1)];
+    }
+
     /// <summary>Begins a session when the token is an administrator's; otherwise says what is wrong with it.</summary>
     private async ValueTask<bool> BeginAsync(HttpContext http, string token)
     {
         Caller? caller = await auth.AuthenticateAsync($"Bearer {token}").ConfigureAwait(false);
-        Text? wrong = caller is null ? NoToken : !caller.IsAdministrator ? NoAdministrator : token.Length > CookieLength ? TooLong : null;
+        Text? wrong = token.Count(c => c == '.') != 2 ? NotAToken
+            : caller is null ? NoToken
+            : !caller.IsAdministrator ? NoAdministrator
+            : token.Length > CookieLength ? TooLong
+            : null;
         if (wrong is { } text)
         {
             Log.SignInRefused(log, text.English);

@@ -70,18 +70,19 @@ public abstract class ConsolePage : ComponentBase
     private protected static string Figure(double? figure) =>
         figure is { } value ? value.ToString(Math.Abs(value) is > 0 and < 10 ? "0.0" : "N0", CultureInfo.InvariantCulture) : "–";
 
-    private protected string Won(long amount) => Say($"{Number(amount)} won", $"{Number(amount)}원");
+    /// <summary>Money, as the shop writes it.</summary>
+    private protected string Won(long amount) => (amount < 0 ? "−" : "") + Say($"₩{Number(Math.Abs(amount))}", $"{Number(Math.Abs(amount))}원");
 
     private protected static string Time(DateTimeOffset? time) =>
         time?.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "–";
 
     private protected string Name(OrderStatus status) => status switch
     {
-        OrderStatus.PendingPayment => Say("awaits payment", "결제 대기"),
-        OrderStatus.Completed => Say("completed", "완료"),
-        OrderStatus.Expired => Say("expired", "만료"),
-        OrderStatus.Cancelled => Say("cancelled", "취소"),
-        OrderStatus.Refunded => Say("refunded", "환불"),
+        OrderStatus.PendingPayment => Say("to be paid", "결제 대기"),
+        OrderStatus.Completed => Say("paid", "결제 완료"),
+        OrderStatus.Expired => Say("expired", "기한 만료"),
+        OrderStatus.Cancelled => Say("cancelled", "취소됨"),
+        OrderStatus.Refunded => Say("refunded", "환불됨"),
     };
 
     private protected static string BadgeOf(OrderStatus status) => status switch
@@ -138,9 +139,9 @@ public abstract class ConsolePage : ComponentBase
 
     private protected string Name(Discount discount) => discount.Kind switch
     {
-        DiscountKind.Amount => Say($"{Number(discount.Value)} won off", $"{Number(discount.Value)}원 할인"),
+        DiscountKind.Amount => Say($"{Won(discount.Value)} off", $"{Won(discount.Value)} 할인"),
         DiscountKind.Percent when discount.Maximum is { } most =>
-            Say($"{discount.Value}% off, {Number(most)} won at most", $"{discount.Value}% 할인, 최대 {Number(most)}원"),
+            Say($"{discount.Value}% off, {Won(most)} at most", $"{discount.Value}% 할인, 최대 {Won(most)}"),
         DiscountKind.Percent => Say($"{discount.Value}% off", $"{discount.Value}% 할인"),
     };
 

@@ -22,7 +22,7 @@ internal static class ServeVerb
         return 0;
     }
 
-    /// <summary>What a newcomer needs: the address, the docs page, and lines to paste.</summary>
+    /// <summary>What a newcomer needs: the pages, the operator's token, and lines to paste.</summary>
     private static void Welcome(string url, Settings settings, bool seeded)
     {
         string address = url.Replace("[::]", "localhost", StringComparison.Ordinal).Replace("0.0.0.0", "localhost", StringComparison.Ordinal);
@@ -30,7 +30,7 @@ internal static class ServeVerb
             ? "<a token of your issuer>"
             : TokenVerb.Issue(settings.Auth, "alice", isAdministrator: false, hours: 24, TimeProvider.System);
         string operatorToken = settings.Auth.SigningKey is null
-            ? "an administrator's token of your issuer"
+            ? "<an administrator's token of your issuer>"
             : TokenVerb.Issue(settings.Auth, "operator", isAdministrator: true, hours: 24, TimeProvider.System);
         const string bearer = "-H \"Authorization: Bearer $TOKEN\"";
         string last = settings.DataPlatform.Sink == SinkKind.File ? $"\n  tail -n 1 {settings.DataPlatform.Path}" : "";
@@ -38,21 +38,25 @@ internal static class ServeVerb
         Console.WriteLine($$"""
 
             Jumun serves {{settings.Store.Name}} ({{settings.Store.Software}}){{(seeded ? ", with a demo catalogue" : "")}}
-              address  {{address}}
               shop     {{address}}/shop   (take the coupon that opens a minute after the first start)
-              try it   {{address}}/docs   (Authorize with the token below)
-              console  {{address}}/console   (sign in with {{operatorToken}})
+              console  {{address}}/console   (sign in with the operator's token)
+              try it   {{address}}/docs   (Authorize with alice's token)
+              API      {{address}}
               events   {{settings.DataPlatform.Name}}
 
-            Paste these into another terminal, one after the other: charge, take a coupon, order with it, pay.
+            The operator's token, for the console:
+              {{operatorToken}}
+
+            Paste these into another terminal, as alice: charge, take a coupon, order with it, pay. Once: a member gets a coupon once.
 
               TOKEN={{token}}
               curl -s {{address}}/members/alice/points/charge {{bearer}} {{json}} -d '{"amount":300000}'; echo
               curl -s {{address}}/products {{bearer}}; echo
               curl -s -X POST {{address}}/coupons/1 {{bearer}}; echo
               ORDER=$(curl -s {{address}}/order/alice {{bearer}} {{json}} -d '{"items":[{"productId":1,"quantity":2}],"couponId":1}'); echo "$ORDER"
-              PAYMENT=$(echo "$ORDER" | sed 's/.*"paymentId":"\([^"]*\)".*/\1/')
-              curl -s -X POST {{address}}/payment/$PAYMENT {{bearer}}; echo
+              PAYMENT=$(echo "$ORDER" | sed -n 's/.*"paymentId":"\([^"]*\)".*/\1/p')
+              if [ -n "$PAYMENT" ]; then curl -s -X POST {{address}}/payment/$PAYMENT {{bearer}}; echo
+              else echo "Nothing to pay: the order was refused, and says why above."; fi
               curl -s {{address}}/products/top; echo{{last}}
 
             Press Ctrl+C to stop.

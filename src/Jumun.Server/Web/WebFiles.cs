@@ -21,16 +21,30 @@ internal static class WebFiles
     /// <summary>Where the storefront reads whom one may sign in as without a token.</summary>
     private const string NoDemoMembers = "data-demo-members=\"\"";
 
-    /// <summary>Serves the files to anyone, each under its own path; a page also under its folder's.</summary>
+    /// <summary>
+    /// Serves the files to anyone, each under its own path; a page also under its folder's. A person who opens the bare address is
+    /// led to the storefront; for a program nothing is there.
+    /// </summary>
     /// <param name="app">The application.</param>
     /// <param name="demoMembers">Whom one may sign in as without a token; the page is told.</param>
     public static void UseWebFiles(this WebApplication app, IReadOnlyList<string> demoMembers)
     {
         Dictionary<PathString, WebFile> files = Load($"data-demo-members=\"{string.Join(' ', demoMembers)}\"");
         app.Use((http, next) =>
-            files.TryGetValue(http.Request.Path, out WebFile? file) && (HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method))
-                ? SendAsync(http, file)
-                : next(http));
+        {
+            if (!HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method))
+            {
+                return next(http);
+            }
+
+            if (http.Request.Path == "/" && http.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase))
+            {
+                http.Response.Redirect("/shop");
+                return Task.CompletedTask;
+            }
+
+            return files.TryGetValue(http.Request.Path, out WebFile? file) ? SendAsync(http, file) : next(http);
+        });
     }
 
     private static Task SendAsync(HttpContext http, WebFile file)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.RegularExpressions;
 using Jumun.Coupons;
 using Jumun.Points;
@@ -56,7 +57,7 @@ public sealed partial class ConsoleTests
         await GoAsync(page, "Orders");
         await page.GetByLabel("Order or payment id").FillAsync((string)order["paymentId"]!);
         await Button(page, "Search").ClickAsync();
-        await Expect(page.Locator("#order-status")).ToHaveTextAsync("completed");
+        await Expect(page.Locator("#order-status")).ToHaveTextAsync("paid");
         await Expect(page.GetByText("order completed")).ToBeVisibleAsync();
         await Button(page, "Refund…").ClickAsync();
         await Button(page, "Refund now").ClickAsync();
@@ -64,7 +65,7 @@ public sealed partial class ConsoleTests
         await Expect(page.GetByText("order refunded")).ToBeVisibleAsync();
         Assert.Equal(100_000, await alice.BalanceAsync());
         await page.GetByRole(AriaRole.Link, new() { Name = "alice" }).ClickAsync();
-        await Expect(page.Locator("#member-balance")).ToHaveTextAsync("100,000 won");
+        await Expect(page.Locator("#member-balance")).ToHaveTextAsync("₩100,000");
 
         await GoAsync(page, "Events");
         string id = (await page.Locator("tbody .mono").First.InnerTextAsync()).Trim();
@@ -113,6 +114,7 @@ public sealed partial class ConsoleTests
         await using TestShop shop = await TestShop.StartAsync();
         await using Chromium browser = await Chromium.StartAsync();
         IPage page = await SignInAsync(browser, shop);
+        await Expect(page.Locator(".bar .who")).ToHaveTextAsync("root");
         await Expect(page.Locator("#live-done")).ToHaveTextAsync("0", new() { Timeout = 10_000 });
         ILocator line = page.Locator(".chart").First.Locator(".line-1");
         string before = await line.GetAttributeAsync("points") ?? "";
@@ -144,8 +146,56 @@ public sealed partial class ConsoleTests
             await Expect(left).ToHaveTextAsync($"{3 - number}", new() { Timeout = 5_000 });
         }
 
-        await Expect(page.GetByText("sold out")).ToBeVisibleAsync();
-        await Expect(page.GetByText("3 – 3")).ToBeVisibleAsync();
+        await Expect(page.Locator("#rush-state")).ToHaveTextAsync("sold out");
+        await Expect(page.Locator("tbody tr").First.Locator("td").First).ToHaveTextAsync("3");
+        await Expect(page.GetByText("of 3", new() { Exact = true })).ToBeVisibleAsync();
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
+    public async Task A_rush_that_is_over_is_shown_to_whoever_comes_late_with_the_moment_at_which_it_ended()
+    {
+        await using TestShop shop = await TestShop.StartAsync();
+        long coupon = await shop.AsAdmin().CreateCouponAsync(quantity: 3);
+        for (int number = 1; number <= 3; number++)
+        {
+            shop.Clock.Advance(TimeSpan.FromSeconds(2));
+            (await shop.As($"member-{number}").PostAsync($"/coupons/{coupon}")).Is(201);
+        }
+
+        DateTimeOffset gone = shop.Clock.GetUtcNow();
+        shop.Clock.Advance(TimeSpan.FromMinutes(20));
+        await using Chromium browser = await Chromium.StartAsync();
+        IPage page = await SignInAsync(browser, shop, "rush");
+        await Expect(page.Locator(".card .badge").First).ToHaveTextAsync("sold out");
+        await page.GetByRole(AriaRole.Link, new() { Name = "coupon" }).First.ClickAsync();
+        await Expect(page.Locator("#rush-state")).ToHaveTextAsync("sold out");
+        string at = await page.Locator("#rush-gone-at").InnerTextAsync();
+        Assert.Contains(at, new[] { gone, gone.AddSeconds(-1) }.Select(moment => moment.UtcDateTime.ToString("HH:mm:ss", CultureInfo.InvariantCulture)));
+        await Expect(page.Locator("tbody tr")).ToHaveCountAsync(3);
+        await Expect(page.Locator("tbody td:nth-child(2)")).ToHaveTextAsync(["3", "2", "1"]);
+        Assert.Contains(" ", await page.Locator(".line-1").GetAttributeAsync("points") ?? "", StringComparison.Ordinal);
+        await Chromium.IsForEverybodyAsync(page, "a rush that is over");
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
+    public async Task A_rush_that_ended_before_the_server_started_says_that_nobody_saw_it()
+    {
+        await using TestData data = await TestData.CreateAsync();
+        long coupon;
+        await using (TestShop before = await TestShop.StartAsync(data: data))
+        {
+            coupon = await before.AsAdmin().CreateCouponAsync(quantity: 1);
+            (await before.As("alice").PostAsync($"/coupons/{coupon}")).Is(201);
+        }
+
+        await using TestShop shop = await TestShop.StartAsync(data: data);
+        await using Chromium browser = await Chromium.StartAsync();
+        IPage page = await SignInAsync(browser, shop, $"rush/coupon/{coupon}");
+        await Expect(page.Locator("#rush-state")).ToHaveTextAsync("sold out");
+        await Expect(page.GetByText("It was sold out before this server began to watch")).ToBeVisibleAsync();
+        await Expect(page.Locator(".chart")).ToHaveCountAsync(0);
         Assert.Empty(browser.Complaints);
     }
 
@@ -161,6 +211,9 @@ public sealed partial class ConsoleTests
         await Button(page, "Sign in").ClickAsync();
         await Expect(page.GetByRole(AriaRole.Alert)).ToContainTextAsync("The console is for administrators");
         await page.GetByLabel("An administrator's token").FillAsync("nonsense");
+        await Button(page, "Sign in").ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Alert)).ToContainTextAsync("This is no token: it has three parts");
+        await page.GetByLabel("An administrator's token").FillAsync(Jwt.Signed(Jwt.Claims("root"), key: new string('x', 32)));
         await Button(page, "Sign in").ClickAsync();
         await Expect(page.GetByRole(AriaRole.Alert)).ToContainTextAsync("no token that counts here");
         await page.GotoAsync("/console/");
@@ -338,7 +391,8 @@ public sealed partial class ConsoleTests
 
     private static async Task SignInAsync(IPage page, string view)
     {
-        await page.GetByLabel("An administrator's token").FillAsync(TestShop.Token("root", admin: true));
+        // Pasted with the bracket that stood behind it.
+        await page.GetByLabel("An administrator's token").FillAsync($"{TestShop.Token("root", admin: true)})");
         await Button(page, "Sign in").ClickAsync();
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Live" })).ToBeVisibleAsync(new() { Timeout = 30_000 });
         if (view.Length > 0)

@@ -20,8 +20,10 @@ public sealed class StorefrontTests
         await using Chromium browser = await Chromium.StartAsync();
         long product = await shop.AsAdmin().CreateProductAsync("Ceramic mug", price: 12_000, stock: 5);
         IPage page = await browser.OpenAsync(shop.Http.BaseAddress!, new() { ViewportSize = Desk });
-        await page.GotoAsync("/shop");
+        await page.GotoAsync("/");
         await Button(page, "Sign in as alice").ClickAsync();
+        await Expect(page).ToHaveURLAsync(new System.Text.RegularExpressions.Regex("/shop"));
+        await Expect(page.Locator("#balance")).ToContainTextAsync("alice");
 
         await GoAsync(page, "Points");
         await page.GetByLabel("Amount in won").FillAsync("300000");
@@ -36,8 +38,11 @@ public sealed class StorefrontTests
         await Button(page, "Add to cart").ClickAsync();
         await Expect(page.Locator("#cart-count")).ToContainTextAsync("1");
 
-        long coupon = await OpeningAsync(shop, seconds: 3);
+        long coupon = await OpeningAsync(shop, seconds: 6);
+        await GoAsync(page, "Products");
+        await Expect(page.GetByRole(AriaRole.Timer)).ToContainTextAsync("Opens in 0:0");
         await GoAsync(page, "Coupons");
+        await Expect(page.GetByText("Opens in 0:0")).ToBeVisibleAsync();
         await page.GetByRole(AriaRole.Link, new() { Name = "The drop" }).ClickAsync();
         await Expect(Button(page, "Opens in")).ToBeVisibleAsync();
         await Button(page, "Take this coupon").ClickAsync();
@@ -45,6 +50,7 @@ public sealed class StorefrontTests
 
         await GoAsync(page, "Cart");
         await Expect(page.Locator(".facts .sum").Last).ToHaveTextAsync("₩12,000");
+        await Expect(page.Locator(".facts .of-coupon")).ToHaveTextAsync("The drop");
         await Button(page, "Order").ClickAsync();
         await Expect(page.GetByRole(AriaRole.Timer)).ToHaveTextAsync(new System.Text.RegularExpressions.Regex("^(10:00|9:[0-5][0-9])$"));
         Assert.Equal(3, await shop.As("alice").StockAsync(product));
@@ -52,10 +58,21 @@ public sealed class StorefrontTests
         await Expect(page.GetByText("Paid. Thank you!")).ToBeVisibleAsync();
         await Expect(page.Locator("#balance")).ToContainTextAsync("₩288,000");
         Assert.Equal(288_000, await shop.As("alice").BalanceAsync());
+        await page.ReloadAsync();
+        await Expect(page.GetByText("Paid on ")).ToBeVisibleAsync();
+        await Expect(page.GetByText("Paid. Thank you!")).ToHaveCountAsync(0);
+        await Expect(page.Locator(".facts .of-coupon")).ToHaveTextAsync("The drop");
 
-        await Button(page, "Give it back").ClickAsync();
-        await page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Button, new() { Name = "Give it back" }).ClickAsync();
-        await Expect(page.GetByText("The order was given back")).ToBeVisibleAsync();
+        // The coupon was used: its page says so and leads to the order, where it is given back.
+        await ShowAsync(page, $"coupons/{coupon}");
+        await Expect(page.Locator(".badge-line")).ToHaveTextAsync("Used");
+        await Expect(page.GetByText("You have used it: number 1.")).ToBeVisibleAsync();
+        await page.GetByRole(AriaRole.Link, new() { Name = "To the order" }).ClickAsync();
+
+        await Button(page, "Refund this order").ClickAsync();
+        await Expect(page.Locator("[aria-busy]")).ToHaveCountAsync(0);
+        await page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Button, new() { Name = "Refund this order" }).ClickAsync();
+        await Expect(page.GetByText("The order was refunded")).ToBeVisibleAsync();
         Assert.Equal(300_000, await shop.As("alice").BalanceAsync());
         Assert.Equal(5, await shop.As("alice").StockAsync(product));
         Assert.Equal("available", (string)(await shop.As("alice").GetAsync("/members/alice/coupons"))["items"]![0]!["status"]!);
@@ -80,7 +97,13 @@ public sealed class StorefrontTests
         IPage wide = await WatchAsync(shop, browser, coupon, "alice", new() { ViewportSize = Desk, Locale = "en-US" });
         IPage narrow = await WatchAsync(shop, browser, coupon, "bob", new() { ViewportSize = Phone, Locale = "ko-KR" });
 
-        int next = 0;
+        // One who looks has the first already.
+        (await shop.As("carol").PostAsync($"/coupons/{coupon}")).Is(201);
+        IPage holder = await WatchAsync(shop, browser, coupon, "carol", new() { ViewportSize = Phone, Locale = "en-US" });
+        await Expect(holder.Locator(".badge-line")).ToHaveTextAsync("You have it");
+        await Expect(holder.GetByText("It is yours: number 1.")).ToBeVisibleAsync();
+
+        int next = 1;
         long lastAcknowledged = 0;
         CancellationToken cancellation = TestContext.Current.CancellationToken;
         Task rush = Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
@@ -112,6 +135,15 @@ public sealed class StorefrontTests
         await Expect(wide.Locator(".badge-line")).ToHaveTextAsync("Sold out");
         await Expect(narrow.Locator(".badge-line")).ToHaveTextAsync("소진");
         await Expect(wide.Locator(".button.large")).ToHaveAttributeAsync("aria-disabled", "true");
+        await Expect(holder.Locator(".badge-line")).ToHaveTextAsync("Sold out You have it");
+        await Expect(holder.GetByText("Sold out. You have number 1.")).ToBeVisibleAsync();
+        await Chromium.IsForEverybodyAsync(holder, "a holder when it is sold out");
+
+        // An order of carol's holds it.
+        long product = await shop.AsAdmin().CreateProductAsync("Ceramic mug");
+        (await shop.As("carol").OrderAsync(product, 1, coupon)).Is(201);
+        await ShowAsync(holder, $"coupons/{coupon}");
+        await Expect(holder.GetByText("An order of yours holds it, number 1")).ToBeVisibleAsync();
         Assert.Empty(browser.Complaints);
         await shop.AuditAsync();
     }
@@ -265,11 +297,11 @@ public sealed class StorefrontTests
         await Expect(page.Locator(".demo-members")).ToHaveCountAsync(0);
         await page.GetByLabel("Token").FillAsync("nonsense");
         await Button(page, "Sign in").ClickAsync();
-        await Expect(page.GetByText("This is no token.")).ToBeVisibleAsync();
+        await Expect(page.GetByText("This is no token:")).ToBeVisibleAsync();
         await page.GetByLabel("Token").FillAsync(Jwt.Signed(Jwt.Claims("erin"), key: new string('x', 32)));
         await Button(page, "Sign in").ClickAsync();
         await Expect(page.GetByText("Your session has ended.")).ToBeVisibleAsync();
-        await page.GetByLabel("Token").FillAsync(TestShop.Token("erin"));
+        await page.GetByLabel("Token").FillAsync($"Bearer {TestShop.Token("erin")})");
         await page.GetByLabel("Token").PressAsync("Tab");
         await page.Keyboard.PressAsync("Enter");
         await Expect(page.GetByRole(AriaRole.Link, new() { Name = "Ceramic mug" })).ToBeVisibleAsync();

@@ -57,6 +57,20 @@ public sealed class WebFilesTests(ShopFixture fixture) : IClassFixture<ShopFixtu
     public async Task Nothing_else_is_a_file(string method, string path, int status) =>
         (await shop.AsNobody().SendAsync(new HttpMethod(method), path)).Is(status);
 
+    [Theory]
+    [InlineData("GET", "text/html,application/xhtml+xml,*/*;q=0.8", 302)]
+    [InlineData("HEAD", "text/html", 302)]
+    [InlineData("GET", "application/json", 404)]
+    [InlineData("GET", "*/*", 404)]
+    [InlineData("POST", "text/html", 404)]
+    public async Task A_person_at_the_bare_address_is_led_to_the_shop_and_a_program_is_not(string method, string accept, int status)
+    {
+        var request = new HttpRequestMessage(new HttpMethod(method), "/");
+        request.Headers.Accept.ParseAdd(accept);
+        TestAnswer answer = (await shop.AsNobody().SendAsync(request)).Is(status);
+        Assert.Equal(status == 302 ? "/shop" : null, answer.Headers.Location?.ToString());
+    }
+
     private async Task<TestAnswer> AskAsync(string path, Action<HttpRequestMessage> with)
     {
         var request = new HttpRequestMessage(HttpMethod.Get, path);

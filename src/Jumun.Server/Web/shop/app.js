@@ -82,7 +82,7 @@ async function refresh() {
 
   const [wallet, lines] = await Promise.all([api.get(`/members/${member}/points`), api.get(`/members/${member}/cart`)]).catch(() => []);
   if (wallet !== undefined) {
-    balance.replaceChildren(h('span', { class: 'visually-hidden' }, say('balance', '')), money(wallet.balance));
+    balance.replaceChildren(h('span', { class: 'who' }, member), h('span', {}, h('span', { class: 'visually-hidden' }, say('balance', '')), money(wallet.balance)));
     const count = document.getElementById('cart-count');
     count.hidden = lines.items.length === 0;
     count.replaceChildren(h('span', { 'aria-hidden': 'true' }, String(lines.items.length)), h('span', { class: 'visually-hidden' }, say('cartHolds', lines.items.length)));
@@ -111,6 +111,10 @@ function drawBar(path) {
   }
 
   balance.hidden = !isSignedIn;
+  if (!isSignedIn) {
+    balance.replaceChildren();
+  }
+
   const signOut = document.getElementById('sign-out');
   signOut.hidden = !isSignedIn;
   write(signOut, say('signOut'));

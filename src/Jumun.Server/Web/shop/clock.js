@@ -65,3 +65,24 @@ export function countdown(until, tick, end, signal) {
   };
   step();
 }
+
+/**
+ * A countdown that can be set again and again: to another moment it begins anew, to the same one it goes on.
+ * @param {AbortSignal} signal ends it
+ * @returns {(until: number, tick: (seconds: number) => void, end: () => void) => void}
+ */
+export function resettable(signal) {
+  let counting = null;
+  return (until, tick, end) => {
+    if (counting?.until === until) {
+      return;
+    }
+
+    counting?.stop.abort();
+    counting = { until, stop: new AbortController() };
+    countdown(until, tick, () => {
+      counting = null;
+      end();
+    }, AbortSignal.any([signal, counting.stop.signal]));
+  };
+}

@@ -123,6 +123,21 @@ let fields = 0;
 export const facts = (...pairs) => h('dl', { class: 'facts' },
   pairs.filter(pair => pair !== null).flatMap(([name, value, isSum]) => [h('dt', { class: isSum ? 'sum' : '' }, name), h('dd', { class: isSum ? 'sum' : '' }, value)]));
 
+/** A discount's name: with that of the coupon, where it is known. */
+export const discountOf = coupon => (coupon === undefined ? say('discount') : [say('discount'), h('span', { class: 'small of-coupon' }, named(coupon.name))]);
+
+/** A name whose parts stand together as long as the line allows: it breaks behind a dot rather than inside a part. */
+export const named = name => name.split(' · ').flatMap((part, place, { length }) => [
+  ...(place === 0 ? [] : [' ']), h('span', { class: 'part' }, place === length - 1 ? part : `${part}\u00a0·`)]);
+
+/** Puts a name where another one is, and touches nothing when it is the same. */
+export function writeName(element, name) {
+  if (element.dataset.name !== name) {
+    element.dataset.name = name;
+    element.replaceChildren(...named(name));
+  }
+}
+
 /** How many pieces of a product can be ordered, in words and colour. */
 export const stockBadge = ({ stock, onSale }) => (!onSale ? badge(say('notOnSale'))
   : stock === 0 ? badge(say('soldOut'), 'bad')

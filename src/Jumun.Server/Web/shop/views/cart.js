@@ -1,6 +1,6 @@
 import { get, post, put, remove } from '../api.js';
 import * as session from '../session.js';
-import { actionButton, badge, empty, enable, facts, field, h, heading, noteSlot, orderFacts } from '../ui.js';
+import { actionButton, badge, discountOf, empty, enable, facts, field, h, heading, named, noteSlot, orderFacts } from '../ui.js';
 import { discount, money, say } from '../words.js';
 
 /** What the member means to order, with a coupon, and the total that the order must have. */
@@ -53,7 +53,7 @@ export async function cart({ signal, refresh }) {
     const removeButton = actionButton(say('remove'), 'quiet', () => change(() => remove(`/members/${member}/cart/items/${item.productId}`)));
     removeButton.setAttribute('aria-label', say('removeOf', item.name));
     return h('tr', {},
-      h('th', { scope: 'row', class: 'line-name' }, h('span', { class: 'stack tight line-text' }, h('a', { href: `#/products/${item.productId}` }, item.name), h('span', { class: 'muted small number' }, money(item.price)),
+      h('th', { scope: 'row', class: 'line-name' }, h('span', { class: 'stack tight line-text' }, h('a', { href: `#/products/${item.productId}` }, named(item.name)), h('span', { class: 'muted small number' }, money(item.price)),
         item.stock < item.quantity ? h('span', {}, badge(item.stock === 0 ? say('soldOut') : say('onlyLeft', item.stock), 'bad')) : null)),
       h('td', { 'data-label': say('quantity') }, quantity),
       h('td', { 'data-label': say('sum'), class: 'end' }, money(item.price * item.quantity)),
@@ -81,7 +81,7 @@ export async function cart({ signal, refresh }) {
     const off = coupon === undefined ? 0 : offOf(coupon, current.total);
     summary.replaceChildren(facts(
       [say('subtotal'), money(current.total)],
-      off > 0 ? [say('discount'), `−${money(off)}`] : null,
+      off > 0 ? [discountOf(coupon), `−${money(off)}`] : null,
       [say('total'), money(current.total - off), true]));
     enable(orderButton, current.items.length > 0);
     return { couponId: coupon?.couponId, expectedTotal: current.total - off };

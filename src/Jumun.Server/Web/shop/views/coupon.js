@@ -1,15 +1,15 @@
 import { get, post, watch } from '../api.js';
 import * as clock from '../clock.js';
 import * as session from '../session.js';
-import { backLink, badge, busy, enable, h, heading, liveBadge, moving, note, noteSlot, write } from '../ui.js';
+import { backLink, badge, busy, enable, h, heading, liveBadge, moving, note, noteSlot, write, writeName } from '../ui.js';
 import { discount, duration, number, say, time } from '../words.js';
-import { stateOf, termsOf } from './coupons.js';
+import { stateOf, statusKinds, termsOf } from './coupons.js';
 
 /** One coupon and one large button, which becomes live at the moment at which it opens. */
 export async function coupon({ parameters: [id], signal }) {
   const member = session.member();
   const couponId = Number(id);
-  const held = (await get(`/members/${member}/coupons?limit=100`, signal)).items.find(one => one.couponId === couponId);
+  const held = async () => (await get(`/members/${member}/coupons?limit=100`, signal)).items.find(one => one.couponId === couponId) ?? null;
   const name = heading('');
   const off = h('p', { class: 'price price-large' });
   const terms = h('p', { class: 'muted' });
@@ -20,12 +20,14 @@ export async function coupon({ parameters: [id], signal }) {
   const live = liveBadge();
   const opens = h('p', { class: 'muted small' });
   const slot = noteSlot();
+  const mine = noteSlot();
   const button = h('button', { class: 'button primary large', type: 'button' });
   button.addEventListener('click', () => busy(button, take));
 
   let current;
-  let has = held ?? null;
-  let counting = null;
+  let has = await held();
+  const count = clock.resettable(signal);
+  let isToldOpen = false;
 
   async function take() {
     slot.clear();
@@ -35,18 +37,26 @@ export async function coupon({ parameters: [id], signal }) {
     } catch (error) {
       slot.refuse(error);
       if (error.code === 'coupon_already_issued') {
-        has = { number: null };
+        await lookAgain();
       }
     }
 
     show(current);
   }
 
+  /** What became of the member's own coupon may have happened in another window. */
+  async function lookAgain() {
+    has = await held().catch(() => has);
+    if (has !== null) {
+      slot.clear();
+    }
+  }
+
   /** Shows the state as the server told it last; what follows from time alone follows by the server's clock. */
   function show(now) {
     current = now;
     const [word, kind] = stateOf(now);
-    write(name, now.name);
+    writeName(name, now.name);
     write(off, discount(now.discount));
     write(terms, termsOf(now));
     moving(remaining, number(now.remaining));
@@ -54,11 +64,18 @@ export async function coupon({ parameters: [id], signal }) {
     bar.max = now.quantity;
     bar.value = now.remaining;
     bar.classList.toggle('warn', now.remaining * 5 <= now.quantity);
-    panel.classList.toggle('is-gone', word === 'gone' && has === null);
-    const shown = has === null ? word : 'have';
+    bar.classList.toggle('soon', word === 'soon');
+    panel.classList.toggle('is-gone', word === 'gone');
+    const shown = `${word} ${has?.status}`;
     if (state.dataset.shown !== shown) {
-      state.replaceChildren(badge(say(shown), has === null ? `${kind}${word === 'gone' ? ' pop' : ''}` : 'good pop'));
+      state.replaceChildren(...(has === null || word === 'gone' ? [badge(say(word), `${kind}${word === 'gone' ? ' pop' : ''}`)] : []),
+        ...(has === null ? [] : [' ', badge(has.status === 'available' ? say('have') : say('couponStatus')[has.status], `${statusKinds[has.status]} pop`)]));
       state.dataset.shown = shown;
+      if (isToldOpen) {
+        // It was good for as long as it was open to this member.
+        slot.clear();
+        isToldOpen = false;
+      }
     }
 
     const isOpen = has === null && word === 'open';
@@ -66,32 +83,24 @@ export async function coupon({ parameters: [id], signal }) {
     button.hidden = has !== null;
     write(opens, word === 'soon' ? say('opensAt', time(now.issueFrom)) : '');
     if (word === 'soon' && has === null) {
-      count(Date.parse(now.issueFrom));
+      count(Date.parse(now.issueFrom), seconds => write(button, say('opensIn', duration(seconds))), () => {
+        performance.mark('coupon open', { detail: { couponId, serverTime: clock.now() } });
+        show(current);
+        slot.tell('good', say('opened'));
+        isToldOpen = true;
+      });
     } else if (button.getAttribute('aria-busy') !== 'true') {
       write(button, say(word === 'gone' ? 'gone' : word === 'closed' ? 'closed' : 'take'));
     }
 
-    if (has !== null && slot.childElementCount === 0) {
-      slot.tell('good', has.number === null ? say('have') : say('taken', has.number), say('takenLead'), h('p', {}, h('a', { href: '#/products' }, say('shop'))));
-    } else if (has === null && (word === 'gone' || word === 'closed') && slot.childElementCount === 0) {
+    if (has === null && (word === 'gone' || word === 'closed') && slot.childElementCount === 0) {
       slot.replaceChildren(note('', say(word === 'gone' ? 'goneLead' : 'closedLead')));
     }
-  }
 
-  /** Counts down to the opening, once for each moment that it was set to. */
-  function count(until) {
-    if (counting?.until === until) {
-      return;
+    if (has !== null && mine.dataset.shown !== shown) {
+      mine.tell(...mineIs(has, word));
+      mine.dataset.shown = shown;
     }
-
-    counting?.stop.abort();
-    counting = { until, stop: new AbortController() };
-    clock.countdown(until, seconds => write(button, say('opensIn', duration(seconds))), () => {
-      counting = null;
-      performance.mark('coupon open', { detail: { couponId, serverTime: clock.now() } });
-      show(current);
-      slot.tell('good', say('opened'));
-    }, AbortSignal.any([signal, counting.stop.signal]));
   }
 
   const panel = h('div', { class: 'card rush' },
@@ -100,7 +109,15 @@ export async function coupon({ parameters: [id], signal }) {
     bar,
     h('div', { class: 'row apart' }, state, opens),
     button,
-    slot);
+    slot,
+    mine);
+
+  document.addEventListener('visibilitychange', async () => {
+    if (!document.hidden && has !== null && current !== undefined) {
+      await lookAgain();
+      show(current);
+    }
+  }, { signal });
 
   // The first event is the coupon; a query would say no for one that is sold out.
   await new Promise((resolve, reject) => {
@@ -110,4 +127,19 @@ export async function coupon({ parameters: [id], signal }) {
     }, isLive => live.tell(isLive), signal).then(resolve, reject);
   });
   return h('div', { class: 'stack narrow' }, backLink(say('coupons'), '#/coupons'), name, terms, panel);
+}
+
+/** What a member is told of their own coupon: the note's colour, its title and what follows. */
+function mineIs({ status, number: place, orderId }, word) {
+  const toOrder = () => h('p', {}, h('a', { href: `#/orders/${orderId}` }, say('toOrder')));
+  switch (status) {
+    case 'used':
+      return ['', say('usedIt', place), toOrder()];
+    case 'held':
+      return ['warn', say('heldIt', place), toOrder()];
+    case 'expired':
+      return ['', say('expiredIt', place)];
+    default:
+      return ['good', say(word === 'gone' ? 'goneYours' : 'taken', place), say('takenLead'), h('p', {}, h('a', { href: '#/products' }, say('shop')))];
+  }
 }

@@ -1,10 +1,11 @@
 import { get } from '../api.js';
 import * as clock from '../clock.js';
 import * as session from '../session.js';
-import { badge, everySeconds, h, heading, pagedList, write } from '../ui.js';
-import { discount, money, number, say, time } from '../words.js';
+import { badge, everySeconds, h, heading, named, pagedList, write, writeName } from '../ui.js';
+import { discount, duration, money, number, say, time } from '../words.js';
 
 const secondsBetween = 3;
+const nearSeconds = 3600;
 
 /** All coupons with what remains, and those that the member holds. */
 export async function coupons({ signal }) {
@@ -15,7 +16,7 @@ export async function coupons({ signal }) {
   async function load() {
     const page = await get('/coupons?limit=100', signal);
     page.items.forEach((coupon, place) => {
-      const card = cards.get(coupon.couponId) ?? newCard(coupon);
+      const card = cards.get(coupon.couponId) ?? newCard(coupon, signal);
       cards.set(coupon.couponId, card);
       card.show(coupon);
       if (list.children[place] !== card.element) {
@@ -50,7 +51,13 @@ export const termsOf = ({ discount: { maximum }, minimumOrderAmount, usableUntil
   maximum === undefined ? null : say('atMost', money(maximum)), minimumOrderAmount > 0 ? say('minimum', money(minimumOrderAmount)) : null,
   say('usableUntil', time(usableUntil))].filter(one => one !== null).join(' · ');
 
-function newCard(coupon) {
+/** The colours of what became of a member's coupon. */
+export const statusKinds = { available: 'good', held: 'warn', used: '', expired: 'bad' };
+
+/** Whether a coupon opens soon enough to wait for it. */
+export const isNear = coupon => Date.parse(coupon.issueFrom) - clock.now() < nearSeconds * 1000;
+
+function newCard(coupon, signal) {
   const state = h('p', {});
   const left = h('p', { class: 'small number' });
   const bar = h('progress', { max: String(coupon.quantity), 'aria-label': say('remaining') });
@@ -58,26 +65,34 @@ function newCard(coupon) {
   const off = h('p', { class: 'price' });
   const element = h('li', {}, h('a', { class: 'card small-card', href: `#/coupons/${coupon.couponId}` },
     h('div', { class: 'row apart' }, off, state), name, bar, left));
-  return {
+  const count = clock.resettable(signal);
+  let current;
+  const card = {
     element,
     show(now) {
+      current = now;
       const [word, kind] = stateOf(now);
       if (state.textContent !== say(word)) {
         state.replaceChildren(badge(say(word), kind));
       }
 
-      write(name, now.name);
+      writeName(name, now.name);
       write(off, discount(now.discount));
       bar.max = now.quantity;
       bar.value = now.remaining;
-      write(left, word === 'soon' ? say('opensAt', time(now.issueFrom)) : `${say('remaining')} ${number(now.remaining)} ${say('of', now.quantity)}`);
+      bar.classList.toggle('soon', word === 'soon');
+      if (word === 'soon' && isNear(now)) {
+        count(Date.parse(now.issueFrom), seconds => write(left, say('opensIn', duration(seconds))), () => card.show(current));
+      } else {
+        write(left, word === 'soon' ? say('opensAt', time(now.issueFrom)) : `${say('remaining')} ${number(now.remaining)} ${say('of', now.quantity)}`);
+      }
     },
   };
+  return card;
 }
 
 function mineOf(coupon) {
-  const kind = { available: 'good', held: 'warn', used: '', expired: 'bad' }[coupon.status];
   return h('li', { class: 'card small-card flat' },
-    h('div', { class: 'row apart' }, h('h3', { class: 'card-title' }, coupon.name), badge(say('couponStatus')[coupon.status], kind)),
+    h('div', { class: 'row apart' }, h('h3', { class: 'card-title' }, named(coupon.name)), badge(say('couponStatus')[coupon.status], statusKinds[coupon.status])),
     h('p', { class: 'muted small' }, [discount(coupon.discount), say('place', number(coupon.number)), termsOf(coupon)].join(' · ')));
 }

@@ -1,7 +1,7 @@
 import { get, post } from '../api.js';
 import * as clock from '../clock.js';
 import * as session from '../session.js';
-import { actionButton, backLink, confirm, facts, h, heading, note, noteSlot, write } from '../ui.js';
+import { actionButton, backLink, busy, confirm, discountOf, facts, h, heading, named, note, noteSlot, write } from '../ui.js';
 import { duration, money, number, say, time } from '../words.js';
 import { statusBadge } from './orders.js';
 
@@ -11,7 +11,9 @@ export async function order({ parameters: [id], signal, refresh }) {
   const root = h('div', { class: 'stack' });
   const slot = noteSlot();
   let counting = new AbortController();
-  show(await get(path, signal));
+  let isJustPaid = false;
+  const [first, coupons] = await Promise.all([get(path, signal), get(`/members/${session.member()}/coupons?limit=100`, signal)]);
+  show(first);
   return root;
 
   function show(current) {
@@ -27,11 +29,11 @@ export async function order({ parameters: [id], signal, refresh }) {
             h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, say('product')), h('th', { scope: 'col', class: 'end' }, say('price')),
               h('th', { scope: 'col', class: 'end' }, say('quantity')), h('th', { scope: 'col', class: 'end' }, say('sum')))),
             h('tbody', {}, current.items.map(item => h('tr', {},
-              h('th', { scope: 'row', class: 'line-name' }, h('a', { href: `#/products/${item.productId}` }, item.name)),
+              h('th', { scope: 'row', class: 'line-name' }, h('a', { href: `#/products/${item.productId}` }, named(item.name))),
               h('td', { 'data-label': say('price'), class: 'end' }, money(item.price)),
               h('td', { 'data-label': say('quantity'), class: 'end' }, number(item.quantity)),
               h('td', { 'data-label': say('sum'), class: 'end' }, money(item.price * item.quantity)))))),
-          facts([say('subtotal'), money(current.subtotal)], current.discount > 0 ? [say('discount'), `−${money(current.discount)}`] : null,
+          facts([say('subtotal'), money(current.subtotal)], current.discount > 0 ? [discountOf(coupons.items.find(one => one.couponId === current.couponId)), `−${money(current.discount)}`] : null,
             [say('total'), money(current.total), true], current.paidAt === undefined ? null : [say('paidAt'), time(current.paidAt)])),
         h('section', { class: 'card', 'aria-label': say('status')[current.status] }, ...actionsOf(current), slot)));
     if (hadFocus) {
@@ -44,8 +46,8 @@ export async function order({ parameters: [id], signal, refresh }) {
       case 'pending_payment':
         return payment(current);
       case 'completed':
-        return [note('good', say('paid')),
-          actionButton(say('refund'), 'danger wide', () => end(say('sureRefund'), say('sureRefundLead', money(current.total)), say('refund')))];
+        return [isJustPaid ? note('good', say('paid')) : h('p', { class: 'muted' }, say('paidOn', time(current.paidAt))),
+          endButton('refund', 'quiet wide', say('sureRefund'), say('sureRefundLead', money(current.total)))];
       case 'refunded':
         return [note('', say('refundedLead'))];
       case 'cancelled':
@@ -61,13 +63,14 @@ export async function order({ parameters: [id], signal, refresh }) {
     return [
       h('div', { class: 'figure' }, h('span', { class: 'name' }, say('payWithin')), left),
       actionButton(say('pay', money(current.total)), 'primary large', () => pay(current)),
-      actionButton(say('cancel'), 'quiet wide', () => end(say('sureCancel'), say('sureCancelLead'), say('cancel')))];
+      endButton('cancel', 'quiet wide', say('sureCancel'), say('sureCancelLead'))];
   }
 
   async function pay(current) {
     slot.clear();
     try {
       await post(`/payment/${current.paymentId}`);
+      isJustPaid = true;
       await reload();
     } catch (error) {
       slot.refuse(error, ({ balance, required }) => (required === undefined ? [] : [
@@ -79,12 +82,19 @@ export async function order({ parameters: [id], signal, refresh }) {
     }
   }
 
-  async function end(title, text, yes) {
-    slot.clear();
-    if (!await confirm(title, text, yes)) {
-      return;
-    }
+  /** A button that ends the order once that was confirmed; it is busy from then on. */
+  function endButton(word, style, title, text) {
+    const button = h('button', { class: `button ${style}`, type: 'button' }, say(word));
+    button.addEventListener('click', async () => {
+      if (await confirm(title, text, say(word))) {
+        await busy(button, end);
+      }
+    });
+    return button;
+  }
 
+  async function end() {
+    slot.clear();
     try {
       show(await post(`${path}/cancel`));
       refresh();

@@ -1,6 +1,6 @@
 import { get } from '../api.js';
 import * as session from '../session.js';
-import { badge, empty, h, heading, pagedList } from '../ui.js';
+import { badge, empty, h, heading, named, pagedList } from '../ui.js';
 import { money, say, time } from '../words.js';
 
 /** The member's orders, newest first. */
@@ -19,9 +19,9 @@ export const statusBadge = status => badge(say('status')[status], { pending_paym
 
 function rowOf(order) {
   const [first, ...others] = order.items;
-  const name = others.length === 0 ? `${first.name} × ${first.quantity}` : say('andMore', first.name, others.length);
+  const name = others.length === 0 ? `${first.name}\u00a0×\u00a0${first.quantity}` : say('andMore', first.name, others.length);
   return h('tr', {},
-    h('th', { scope: 'row', class: 'line-name' }, h('a', { href: `#/orders/${order.orderId}` }, name)),
+    h('th', { scope: 'row', class: 'line-name' }, h('a', { href: `#/orders/${order.orderId}` }, named(name))),
     h('td', { 'data-label': say('when') }, time(order.createdAt)),
     h('td', { 'data-label': say('total'), class: 'end' }, money(order.total)),
     h('td', { class: 'end' }, statusBadge(order.status)));

@@ -1,7 +1,7 @@
 import { get, post } from '../api.js';
 import * as session from '../session.js';
 import { busy, empty, field, h, heading, moving, noteSlot, pagedList } from '../ui.js';
-import { money, number, say, time } from '../words.js';
+import { money, say, time } from '../words.js';
 
 const presets = [10_000, 50_000, 100_000, 300_000];
 
@@ -61,6 +61,6 @@ function rowOf(entry) {
   return h('tr', {},
     h('td', { 'data-label': say('when') }, time(entry.createdAt)),
     h('td', { 'data-label': say('what') }, entry.orderId === undefined ? what : h('a', { href: `#/orders/${entry.orderId}` }, what)),
-    h('td', { 'data-label': say('change'), class: `end ${entry.amount > 0 ? 'good' : ''}` }, `${entry.amount > 0 ? '+' : '−'}${number(Math.abs(entry.amount))}`),
+    h('td', { 'data-label': say('change'), class: `end ${entry.amount > 0 ? 'good' : ''}` }, `${entry.amount > 0 ? '+' : '−'}${money(Math.abs(entry.amount))}`),
     h('td', { 'data-label': say('after'), class: 'end' }, money(entry.balance)));
 }

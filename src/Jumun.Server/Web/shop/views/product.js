@@ -1,7 +1,7 @@
 import { get, post, put, watch } from '../api.js';
 import { drawing } from '../art.js';
 import * as session from '../session.js';
-import { actionButton, backLink, badge, enable, field, h, heading, liveBadge, moving, noteSlot, orderFacts, write } from '../ui.js';
+import { actionButton, backLink, badge, enable, field, h, heading, liveBadge, moving, noteSlot, orderFacts, write, writeName } from '../ui.js';
 import { money, number, say } from '../words.js';
 
 /** One product with its stock as it changes; into the cart, or ordered at once. */
@@ -9,7 +9,7 @@ export async function product({ parameters: [id], signal, refresh }) {
   const member = session.member();
   let current = await get(`/products/${id}`, signal);
   const names = new Map([[current.productId, current.name]]);
-  const name = heading(current.name);
+  const name = heading('');
   const price = h('p', { class: 'price price-large' });
   const stock = h('span', { class: 'value' });
   const state = h('p', { class: 'badge-line' });
@@ -43,7 +43,7 @@ export async function product({ parameters: [id], signal, refresh }) {
 
   function show(now) {
     current = now;
-    write(name, current.name);
+    writeName(name, current.name);
     write(price, money(current.price));
     moving(stock, number(current.stock));
     const isFor = current.onSale && current.stock > 0;

@@ -1,7 +1,9 @@
 import { get } from '../api.js';
 import { drawing } from '../art.js';
-import { actionButton, everySeconds, field, h, heading, noteSlot, stockBadge, write } from '../ui.js';
-import { money, say } from '../words.js';
+import * as clock from '../clock.js';
+import { actionButton, everySeconds, field, h, heading, named, noteSlot, stockBadge, write, writeName } from '../ui.js';
+import { discount, duration, money, say } from '../words.js';
+import { isNear, stateOf } from './coupons.js';
 
 const pageItems = 24;
 const mostItems = 96;
@@ -54,11 +56,11 @@ export async function products({ query, signal }) {
     const name = h('h2', { class: 'card-title' });
     const price = h('p', { class: 'price' });
     const stock = h('p', {});
-    const element = h('li', {}, h('a', { class: 'card small-card product-card', href: `#/products/${productId}` }, drawing(productId), name, h('div', { class: 'row apart' }, price, stock)));
+    const element = h('li', {}, h('a', { class: 'card small-card product-card', href: `#/products/${productId}` }, drawing(productId), name, h('div', { class: 'product-end' }, price, stock)));
     const card = {
       element,
       show(item) {
-        write(name, item.name);
+        writeName(name, item.name);
         write(price, money(item.price));
         const badge = stockBadge(item);
         if (stock.textContent !== badge.textContent) {
@@ -75,7 +77,7 @@ export async function products({ query, signal }) {
     topList.replaceChildren(...(items.length === 0
       ? [h('li', { class: 'muted' }, say('topNone'))]
       : items.map(item => h('li', {}, h('a', { href: `#/products/${item.productId}` },
-        h('span', { class: 'rank', 'aria-hidden': 'true' }, String(item.rank)), h('span', { class: 'top-name' }, item.name), h('span', { class: 'muted small nowrap' }, say('sold', item.soldQuantity)))))));
+        h('span', { class: 'rank', 'aria-hidden': 'true' }, String(item.rank)), h('span', { class: 'top-name' }, named(item.name)), h('span', { class: 'muted small nowrap' }, say('sold', item.soldQuantity)))))));
   }
 
   const search = h('input', { type: 'search', value: wanted, maxlength: '200', autocomplete: 'off' });
@@ -96,10 +98,28 @@ export async function products({ query, signal }) {
     look();
   } }, field(say('search'), search));
 
-  await Promise.all([load(), loadTop()]);
+  const banner = h('div', { class: 'banner-slot' });
+  await Promise.all([load(), loadTop(), showBanner(banner, signal)]);
   everySeconds(secondsBetween, () => Promise.all([load(), loadTop()]), signal);
   return h('div', { class: 'sides' },
-    h('div', { class: 'stack' }, heading(say('products')), form, found, slot, grid, none, more),
+    h('div', { class: 'stack' }, heading(say('products')), banner, form, found, slot, grid, none, more),
     h('aside', { class: 'card flat', 'aria-labelledby': 'top-title' },
       h('h2', { id: 'top-title' }, say('top')), h('p', { class: 'muted small' }, say('topLead')), topList));
+}
+
+/** The coupon that opens next, when that is soon enough to wait for it: how long until then, and the way to it. */
+async function showBanner(slot, signal) {
+  const { items } = await get('/coupons?limit=100', signal);
+  const [next] = items.filter(coupon => stateOf(coupon)[0] === 'soon' && isNear(coupon)).sort((one, other) => Date.parse(one.issueFrom) - Date.parse(other.issueFrom));
+  if (next === undefined) {
+    return;
+  }
+
+  const opens = h('span', { class: 'badge accent number', role: 'timer' });
+  slot.replaceChildren(h('a', { class: 'banner', href: `#/coupons/${next.couponId}` },
+    h('span', { class: 'banner-name' }, h('strong', {}, discount(next.discount)), ' ', h('span', {}, named(next.name))), opens));
+  clock.countdown(Date.parse(next.issueFrom), seconds => write(opens, say('opensIn', duration(seconds))), () => {
+    opens.className = 'badge good';
+    write(opens, say('opened'));
+  }, signal);
 }
