@@ -12,6 +12,11 @@ internal sealed partial class PostgresStore
         try
         {
             await AtAsync(FaultPoint.Load).ConfigureAwait(false);
+            if (isMapOld)
+            {
+                DropLane();
+            }
+
             if (lane is { } kept)
             {
                 try
@@ -51,7 +56,7 @@ internal sealed partial class PostgresStore
             doubt = await db.CommitAsync().ConfigureAwait(false);
             await AtAsync(FaultPoint.AfterCommit).ConfigureAwait(false);
         }
-        catch (PostgresException error) when (PostgresErrors.IsStatementError(error))
+        catch (PostgresException error) when (PostgresErrors.IsStatementError(error) && !db.MayHaveCommitted(error))
         {
             // The commit is the last command, and an error skips it.
             throw await FailedAsync(error).ConfigureAwait(false);
@@ -108,7 +113,8 @@ internal sealed partial class PostgresStore
     /// <summary>Ends the transaction of a statement that failed, and tells what to make of it.</summary>
     private async ValueTask<Exception> FailedAsync(PostgresException error)
     {
-        Exception failure = PostgresErrors.OfStatement(error);
+        Exception failure = PostgresErrors.OfStatement(error, map.IsDivided);
+        isMapOld |= map.IsDivided && PostgresErrors.IsOfOldMap(error);
         if (failure is StoreUnavailableException)
         {
             // A server that became a standby, a plan that no longer fits: another session may do better.

@@ -11,17 +11,20 @@ internal sealed partial class PostgresStore : IStore
 {
     private readonly PostgresHosts readers;
     private readonly PointReads pointReads;
-    private readonly PostgresHosts? lanes;
+    private readonly string? laneAddress;
     private readonly short slot;
     private readonly List<PostgresLane> lost = [];
+    private PostgresHosts? lanes;
     private PostgresLane? lane;
+    private ShardMap map = ShardMap.Whole;
+    private bool isMapOld = true;
     private long sweptAt = Stopwatch.GetTimestamp();
 
-    private PostgresStore(PostgresHosts readers, PostgresHosts? lanes, short slot)
+    private PostgresStore(PostgresHosts readers, string? laneAddress, short slot)
     {
         this.readers = readers;
         pointReads = new PointReads(ReadPointsAsync);
-        this.lanes = lanes;
+        this.laneAddress = laneAddress;
         this.slot = slot;
     }
 
@@ -59,7 +62,7 @@ internal sealed partial class PostgresStore : IStore
         processName ??= string.Create(
             System.Globalization.CultureInfo.InvariantCulture, $"{Environment.MachineName}:{Environment.ProcessId}");
         var store = new PostgresStore(
-            PostgresConnections.Readers(connectionString), PostgresConnections.Lane(connectionString), PostgresHash.SlotOf(processName));
+            PostgresConnections.Readers(connectionString), connectionString, PostgresHash.SlotOf(processName));
         return await store.CheckedAsync(async () =>
         {
             await store.MustBeCurrentAsync().ConfigureAwait(false);
@@ -71,19 +74,26 @@ internal sealed partial class PostgresStore : IStore
     /// <exception cref="SetupException">It cannot be reached, or its schema is another version's.</exception>
     public static async Task<PostgresStore> OpenForReadingAsync(string connectionString)
     {
-        var store = new PostgresStore(PostgresConnections.Readers(connectionString), lanes: null, slot: 0);
+        var store = new PostgresStore(PostgresConnections.Readers(connectionString), laneAddress: null, slot: 0);
         return await store.CheckedAsync(store.MustBeCurrentAsync).ConfigureAwait(false);
     }
 
     /// <summary>Brings the schema up to date, and tells the names of the steps that took.</summary>
     /// <exception cref="SetupException">The database cannot be reached, or was changed by steps that this program does not know.</exception>
-    public static async Task<IReadOnlyList<string>> MigrateAsync(string connectionString)
+    public static Task<IReadOnlyList<string>> MigrateAsync(string connectionString) => OnPlainAsync(connectionString, PostgresMigrations.ApplyAsync);
+
+    /// <summary>Divides the tables of an up-to-date schema among the nodes of a cluster, and tells what was divided.</summary>
+    /// <exception cref="SetupException">The database cannot be reached, or is no coordinator's.</exception>
+    public static Task<IReadOnlyList<string>> DivideAsync(string connectionString, ShardSettings shards) =>
+        OnPlainAsync(connectionString, connection => PostgresDivision.ApplyAsync(connection, shards));
+
+    private static async Task<IReadOnlyList<string>> OnPlainAsync(string connectionString, Func<NpgsqlConnection, Task<IReadOnlyList<string>>> change)
     {
         await using NpgsqlDataSource source = PostgresConnections.Plain(connectionString);
         try
         {
             await using NpgsqlConnection connection = await source.OpenConnectionAsync().ConfigureAwait(false);
-            return await PostgresMigrations.ApplyAsync(connection).ConfigureAwait(false);
+            return await change(connection).ConfigureAwait(false);
         }
         catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
         {
@@ -93,7 +103,7 @@ internal sealed partial class PostgresStore : IStore
 
     public async ValueTask<string?> ProbeAsync()
     {
-        if (lanes is not null && Volatile.Read(ref lane) is null)
+        if (laneAddress is not null && Volatile.Read(ref lane) is null)
         {
             return "the database cannot be written";
         }
@@ -154,11 +164,32 @@ internal sealed partial class PostgresStore : IStore
         }
 
         await PostgresMigrations.MustBeCurrentAsync(connection).ConfigureAwait(false);
+        await ReadMapAsync(connection).ConfigureAwait(false);
+    }
+
+    /// <summary>Reads where rows lie, and has the next lane go by it.</summary>
+    private async Task ReadMapAsync(NpgsqlConnection connection)
+    {
+        map = await ShardMap.ReadAsync(connection).ConfigureAwait(false);
+        if (laneAddress is not null)
+        {
+            PostgresHosts? old = lanes;
+            lanes = PostgresConnections.Lane(laneAddress, map.IsDivided);
+            await (old?.DisposeAsync() ?? ValueTask.CompletedTask).ConfigureAwait(false);
+        }
+
+        isMapOld = false;
     }
 
     private async ValueTask<PostgresLane> ReopenAsync()
     {
         await AtAsync(FaultPoint.Reopen).ConfigureAwait(false);
+        if (isMapOld)
+        {
+            await using NpgsqlConnection connection = await readers.OpenConnectionAsync().ConfigureAwait(false);
+            await ReadMapAsync(connection).ConfigureAwait(false);
+        }
+
         PostgresHosts hosts = lanes ?? throw new InvalidOperationException("The store was opened for reading.");
         lost.RemoveAll(static session => !session.IsLost);
         if (lost.Count >= Bounds.PostgresLostSessions)
@@ -166,7 +197,7 @@ internal sealed partial class PostgresStore : IStore
             throw new NpgsqlException($"{lost.Count} sessions still wait for their commits, for a standby perhaps; no further one is opened");
         }
 
-        PostgresLane opened = await PostgresLane.OpenAsync(hosts, slot).ConfigureAwait(false);
+        PostgresLane opened = await PostgresLane.OpenAsync(hosts, map, slot).ConfigureAwait(false);
         Volatile.Write(ref lane, opened);
         return opened;
     }
