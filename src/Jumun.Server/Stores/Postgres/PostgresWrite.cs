@@ -144,7 +144,8 @@ internal sealed class PostgresWrite(NpgsqlConnection connection, ShardMap map, s
     // Shards are gone through without a lock beforehand: whoever holds the lease forgets, and a key is never written twice.
     private readonly PostgresStatement forgetKeys = new($"""
         DELETE FROM idempotency_keys t USING (
-          SELECT subject, key FROM idempotency_keys WHERE created_at < ($1)[1] ORDER BY created_at LIMIT ($2)[1]{(map.IsDivided ? "" : " FOR UPDATE SKIP LOCKED")}) old
+          SELECT subject, key FROM idempotency_keys WHERE created_at < ($1)[1] ORDER BY created_at LIMIT ($2)[1]
+          {(map.IsDivided ? "" : "FOR UPDATE SKIP LOCKED")}) old
         WHERE t.subject = old.subject AND t.key = old.key
         """);
 
@@ -328,7 +329,8 @@ internal sealed class PostgresWrite(NpgsqlConnection connection, ShardMap map, s
             }
             else
             {
-                updateIssuedCoupons.Row(map.Members.Of(coupon.MemberId)).Add(coupon.MemberId).Add(coupon.CouponId).Add((short)coupon.Status).Add(coupon.OrderId);
+                updateIssuedCoupons.Row(map.Members.Of(coupon.MemberId))
+                    .Add(coupon.MemberId).Add(coupon.CouponId).Add((short)coupon.Status).Add(coupon.OrderId);
             }
         }
 
@@ -361,7 +363,8 @@ internal sealed class PostgresWrite(NpgsqlConnection connection, ShardMap map, s
 
         foreach (Order order in rows.Orders.Written)
         {
-            updateOrders.Row(map.Members.Of(order.MemberId)).Add(order.MemberId).Add(order.OrderId).Add((short)order.Status).Add(order.PaidAt).Add(order.EndedAt);
+            updateOrders.Row(map.Members.Of(order.MemberId))
+                .Add(order.MemberId).Add(order.OrderId).Add((short)order.Status).Add(order.PaidAt).Add(order.EndedAt);
         }
 
         insertOrders.AddTo(batch);
