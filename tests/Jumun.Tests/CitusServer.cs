@@ -29,6 +29,15 @@ internal static class CitusServer
             return kept;
         }
 
+        string address = await CreateDatabaseAsync();
+        await PostgresStore.MigrateAsync(address);
+        await PostgresStore.DivideAsync(address, new ShardSettings(null, null, null));
+        return address;
+    }
+
+    /// <summary>An empty database on every node, which know one another.</summary>
+    public static async Task<string> CreateDatabaseAsync()
+    {
         string name = $"jumun_test_{Interlocked.Increment(ref last).ToString(CultureInfo.InvariantCulture)}";
         string[] nodes = [Coordinator!, .. await WorkersAsync(Coordinator!)];
         foreach (string node in nodes)
@@ -50,8 +59,6 @@ internal static class CitusServer
             await ExecuteAsync(address, $"SELECT citus_add_node('{worker.Host}', {Number(worker.Port)})");
         }
 
-        await PostgresStore.MigrateAsync(address);
-        await PostgresStore.DivideAsync(address, new ShardSettings(null, null, null));
         return address;
     }
 
