@@ -45,7 +45,15 @@ internal sealed record Settings
     /// <exception cref="SetupException">One is missing or makes no sense. The message names it.</exception>
     public static Settings Read(IConfiguration configuration, IHostEnvironment environment)
     {
-        var store = StoreSettings.Read(configuration["Jumun:Store"], configuration.GetConnectionString("Jumun"));
+        StoreSettings store = StoreSettings.Read(configuration["Jumun:Store"], configuration.GetConnectionString("Jumun")) with
+        {
+            HasLanePerNode = configuration["Jumun:Shards:Lanes"] switch
+            {
+                null or "" or "nodes" => true,
+                "coordinator" => false,
+                string other => throw new SetupException($"Jumun__Shards__Lanes is '{other}'. It must be 'nodes' or 'coordinator'."),
+            },
+        };
         return new Settings
         {
             Store = store,
@@ -93,6 +101,9 @@ internal enum StoreKind
 /// <param name="Address">SQLite's file; PostgreSQL's connection string, which may hold a password and is not shown.</param>
 internal sealed record StoreSettings(StoreKind Kind, string Address)
 {
+    /// <summary>Whether a cluster's batches go straight to the nodes of their members; otherwise by way of the coordinator.</summary>
+    public bool HasLanePerNode { get; init; } = true;
+
     private const string PostgresExample = "'Host=localhost;Database=jumun;Username=jumun;Password=…'";
 
     /// <summary>The folder of what the server itself keeps: beside SQLite's file, or <c>data/</c> where it was started.</summary>

@@ -37,6 +37,10 @@ internal static class PostgresConnections
         return new PostgresHosts(settings, Build);
     }
 
+    /// <summary>The same connection string, for another node of the cluster.</summary>
+    public static string At(string connectionString, string host, int port) =>
+        new NpgsqlConnectionStringBuilder(connectionString) { Host = host, Port = port, TargetSessionAttributes = null }.ConnectionString;
+
     /// <summary>Connections for reads: pooled, and unable to write.</summary>
     public static PostgresHosts Readers(string connectionString)
     {

@@ -39,6 +39,9 @@ internal sealed class PostgresLane : IDisposable
     /// <summary>Commands of the last load and write.</summary>
     public (int Load, int Write) Commands => (load.Commands, write.Commands);
 
+    /// <summary>By what its statements are divided.</summary>
+    public ShardMap Map => map;
+
     private bool InTransaction { get; set; }
 
     public static async Task<PostgresLane> OpenAsync(PostgresHosts hosts, ShardMap map, short slot)

@@ -24,6 +24,14 @@ internal static class ShardHash
         return Of(bytes[..Encoding.UTF8.GetBytes(text, bytes)]);
     }
 
+    /// <summary>The hash of a UUID (<c>uuid_hash</c>).</summary>
+    public static int Of(Guid id)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        id.TryWriteBytes(bytes, bigEndian: true, out _);
+        return Of(bytes);
+    }
+
     /// <summary>The hash of a number (<c>hashint8</c>).</summary>
     public static int Of(long number)
     {
@@ -35,7 +43,7 @@ internal static class ShardHash
         }
     }
 
-    private static int Of(ReadOnlySpan<byte> key)
+    private static int Of(scoped ReadOnlySpan<byte> key)
     {
         unchecked
         {

@@ -11,7 +11,7 @@ namespace Jumun.Server.Stores.Postgres;
 internal sealed class ShardMap
 {
     /// <summary>Nothing is divided: PostgreSQL itself.</summary>
-    public static readonly ShardMap Whole = new(Slices.One, Slices.One, Slices.One);
+    public static readonly ShardMap Whole = new(Slices.One, Slices.One, Slices.One, Slices.One, []);
 
     private const string DividedText = """
         SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus')
@@ -23,10 +23,21 @@ internal sealed class ShardMap
         WHERE s.logicalrelid::text = ANY ($1) ORDER BY s.logicalrelid::text, s.shardminvalue::int
         """;
 
-    private static readonly string[] Tables = ["wallets", "products", "coupons"];
+    private const string NodesText = """
+        SELECT DISTINCT n.groupid, n.nodename, n.nodeport
+        FROM pg_catalog.pg_dist_shard s JOIN pg_catalog.pg_dist_placement p ON p.shardid = s.shardid
+        JOIN pg_catalog.pg_dist_node n ON n.groupid = p.groupid AND n.noderole = 'primary'
+        WHERE s.logicalrelid::text = 'wallets' ORDER BY n.groupid
+        """;
 
-    private ShardMap(Slices members, Slices products, Slices coupons)
+    private static readonly string[] Tables = ["wallets", "products", "coupons", "batches"];
+
+    private readonly Slices batches;
+
+    private ShardMap(Slices members, Slices products, Slices coupons, Slices batches, IReadOnlyList<Node> nodes)
     {
+        this.batches = batches;
+        Nodes = nodes;
         Members = members;
         Products = products;
         Coupons = coupons;
@@ -41,8 +52,19 @@ internal sealed class ShardMap
     /// <summary>Coupons, by id.</summary>
     public Slices Coupons { get; }
 
+    /// <summary>The nodes that hold what members own.</summary>
+    public IReadOnlyList<Node> Nodes { get; }
+
     /// <summary>Whether the tables are divided among the nodes of a cluster.</summary>
     public bool IsDivided => this != Whole;
+
+    /// <summary>Whether all lies where another map says, too.</summary>
+    public bool IsSameAs(ShardMap other) =>
+        IsDivided == other.IsDivided && Members.AreAs(other.Members) && Products.AreAs(other.Products) && Coupons.AreAs(other.Coupons)
+        && batches.AreAs(other.batches);
+
+    /// <summary>Whether a batch's own row lies on a node; where none does, as good as any.</summary>
+    public bool IsBatchOf(int group, Guid batchId) => !batches.AreIn(group) || batches.GroupOf(batches.Of(batchId)) == group;
 
     /// <summary>What a statement on a member's rows says besides on Citus: it finds its shard by a value, and by no join.</summary>
     /// <param name="column">The column of the member.</param>
@@ -65,7 +87,8 @@ internal sealed class ShardMap
             return Whole;
         }
 
-        var map = new ShardMap(Of("wallets"), Of("products"), Of("coupons"));
+        var map = new ShardMap(
+            Of("wallets"), Of("products"), Of("coupons"), Of("batches"), await NodesAsync(connection).ConfigureAwait(false));
         await map.CheckAsync(connection, shards).ConfigureAwait(false);
         return map;
 
@@ -92,6 +115,19 @@ internal sealed class ShardMap
         return shards;
     }
 
+    private static async Task<List<Node>> NodesAsync(NpgsqlConnection connection)
+    {
+        await using var command = new NpgsqlCommand(NodesText, connection);
+        await using NpgsqlDataReader rows = await command.ExecuteReaderAsync().ConfigureAwait(false);
+        var nodes = new List<Node>();
+        while (await rows.ReadAsync().ConfigureAwait(false))
+        {
+            nodes.Add(new Node(rows.GetInt32(0), rows.GetString(1), rows.GetInt32(2)));
+        }
+
+        return nodes;
+    }
+
     /// <summary>Asks Citus for the shards of some keys of each kind; texts of many lengths, also beyond ASCII.</summary>
     private async Task CheckAsync(NpgsqlConnection connection, List<Shard> shards)
     {
@@ -101,6 +137,8 @@ internal sealed class ShardMap
         await MustAgreeAsync("wallets", names, Members.Of).ConfigureAwait(false);
         await MustAgreeAsync("products", numbers, Products.Of).ConfigureAwait(false);
         await MustAgreeAsync("coupons", numbers, Coupons.Of).ConfigureAwait(false);
+        Guid[] ids = [.. Enumerable.Range(0, Bounds.ShardProbes).Select(i => Guid.CreateVersion7(DateTimeOffset.UnixEpoch.AddDays(i * 1_000)))];
+        await MustAgreeAsync("batches", ids, batches.Of).ConfigureAwait(false);
 
         async Task MustAgreeAsync<TKey>(string table, TKey[] keys, Func<TKey, int> sliceOf)
         {
@@ -119,6 +157,12 @@ internal sealed class ShardMap
             }
         }
     }
+
+    /// <summary>A node of the cluster.</summary>
+    /// <param name="Group">Its number, and that of its standbys.</param>
+    /// <param name="Host">Where the cluster's nodes find it.</param>
+    /// <param name="Port">Its port.</param>
+    internal sealed record Node(int Group, string Host, int Port);
 
     /// <summary>A shard: the hashes that it holds, and the group of nodes that has it.</summary>
     private sealed record Shard(string Table, int From, int To, long Id, int Group);
@@ -149,6 +193,15 @@ internal sealed class Slices
 
     /// <summary>The slice of a number, 0 to <see cref="Count"/> − 1.</summary>
     public int Of(long key) => from.Length == 1 ? 0 : Holding(ShardHash.Of(key));
+
+    /// <summary>The slice of an id, 0 to <see cref="Count"/> − 1.</summary>
+    public int Of(Guid key) => from.Length == 1 ? 0 : Holding(ShardHash.Of(key));
+
+    /// <summary>Whether they begin and lie where others do.</summary>
+    public bool AreAs(Slices other) => from.AsSpan().SequenceEqual(other.from) && groups.AsSpan().SequenceEqual(other.groups);
+
+    /// <summary>Whether a group of nodes holds any.</summary>
+    public bool AreIn(int group) => Array.IndexOf(groups, group) >= 0;
 
     /// <summary>The group of nodes that holds a slice.</summary>
     public int GroupOf(int slice) => groups[slice];
