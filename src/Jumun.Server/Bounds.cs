@@ -129,6 +129,9 @@ internal static class Bounds
     /// <summary>Batch rows that one sweep deletes.</summary>
     public const int SweptBatches = 10_000;
 
+    /// <summary>Keys of each kind whose shards are asked for, to check the shard map.</summary>
+    public const int ShardProbes = 32;
+
     /// <summary>How far this machine's clock may be off the database's, in milliseconds.</summary>
     public const int ClockMilliseconds = 1_000;
 

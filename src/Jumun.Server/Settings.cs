@@ -17,6 +17,9 @@ internal sealed record Settings
     /// <summary>Where the shop is kept.</summary>
     public required StoreSettings Store { get; init; }
 
+    /// <summary>Into how many shards <c>migrate --distributed</c> divides.</summary>
+    public required ShardSettings Shards { get; init; }
+
     /// <summary>How bearer tokens are checked.</summary>
     public required AuthSettings Auth { get; init; }
 
@@ -42,10 +45,19 @@ internal sealed record Settings
     /// <exception cref="SetupException">One is missing or makes no sense. The message names it.</exception>
     public static Settings Read(IConfiguration configuration, IHostEnvironment environment)
     {
-        var store = StoreSettings.Read(configuration["Jumun:Store"], configuration.GetConnectionString("Jumun"));
+        StoreSettings store = StoreSettings.Read(configuration["Jumun:Store"], configuration.GetConnectionString("Jumun")) with
+        {
+            HasLanePerNode = configuration["Jumun:Shards:Lanes"] switch
+            {
+                null or "" or "nodes" => true,
+                "coordinator" => false,
+                string other => throw new SetupException($"Jumun__Shards__Lanes is '{other}'. It must be 'nodes' or 'coordinator'."),
+            },
+        };
         return new Settings
         {
             Store = store,
+            Shards = ShardSettings.Read(configuration.GetSection("Jumun:Shards")),
             Auth = AuthSettings.Read(configuration.GetSection("Jumun:Auth")),
             PaymentWindow = Duration(configuration, "Jumun:Orders:PaymentWindow", TimeSpan.FromMinutes(10)),
             RefundWindow = Duration(configuration, "Jumun:Orders:RefundWindow", TimeSpan.FromDays(7)),
@@ -93,6 +105,9 @@ internal enum StoreKind
 /// <param name="Address">SQLite's file; PostgreSQL's connection string, which may hold a password and is not shown.</param>
 internal sealed record StoreSettings(StoreKind Kind, string Address)
 {
+    /// <summary>Whether a cluster's batches go straight to the nodes of their members; otherwise by way of the coordinator.</summary>
+    public bool HasLanePerNode { get; init; } = true;
+
     private const string PostgresExample = "'Host=localhost;Database=jumun;Username=jumun;Password=…'";
 
     /// <summary>The folder of what the server itself keeps: beside SQLite's file, or <c>data/</c> where it was started.</summary>
@@ -185,6 +200,25 @@ internal sealed record StoreSettings(StoreKind Kind, string Address)
         throw new SetupException(
             $"ConnectionStrings__Jumun does not say which PostgreSQL database is meant. It must have a Host and a Database, and read like {PostgresExample}.");
     }
+}
+
+/// <summary>Into how many shards a cluster's tables are divided, once; null for what the number of its workers suggests.</summary>
+/// <param name="Members">What members own: two a worker.</param>
+/// <param name="Products">Products, with their stock and sales: one a worker.</param>
+/// <param name="Coupons">Coupons: one a worker.</param>
+internal sealed record ShardSettings(int? Members, int? Products, int? Coupons)
+{
+    private const int Most = 1_024;
+
+    public static ShardSettings Read(IConfiguration section) =>
+        new(Number(section, "Members"), Number(section, "Products"), Number(section, "Coupons"));
+
+    private static int? Number(IConfiguration section, string name) => section[name] switch
+    {
+        null or "" => null,
+        string text when int.TryParse(text, CultureInfo.InvariantCulture, out int value) && value is > 0 and <= Most => value,
+        string text => throw new SetupException($"Jumun__Shards__{name} is '{text}'. It must be a whole number from 1 to {Most}."),
+    };
 }
 
 /// <summary>How bearer tokens are checked: by a key that is shared with their issuer, or by an OpenID Connect issuer's own keys.</summary>

@@ -17,6 +17,13 @@ public abstract record Command
     public abstract Decision Decide(WorkingSet rows);
 }
 
+/// <summary>A command about what one member owns.</summary>
+public interface IOfMember
+{
+    /// <summary>The member.</summary>
+    string MemberId { get; }
+}
+
 /// <summary>What a command that was carried out tells its caller.</summary>
 public abstract record Answer;
 

@@ -4,7 +4,10 @@ using Npgsql;
 
 namespace Jumun.Tests;
 
-/// <summary>The PostgreSQL that all tests of a run share, started by the first that asks; each has a database of its own.</summary>
+/// <summary>
+/// The PostgreSQL that all tests of a run share, started by the first that asks; each has a database of its own. Where a
+/// cluster is named, shops are on that (<see cref="CitusServer"/>).
+/// </summary>
 internal static class PostgresServer
 {
     private static readonly Lazy<Task<PostgresCluster>> Cluster = new(StartAsync);
@@ -15,11 +18,18 @@ internal static class PostgresServer
     public static Task<string> CreateDatabaseAsync() => CreateAsync("template1");
 
     /// <summary>A database with the shop's schema: a copy, because that is faster than the steps that lead there.</summary>
-    public static async Task<string> CreateShopAsync() => await CreateAsync(await Template.Value);
+    public static async Task<string> CreateShopAsync() =>
+        CitusServer.Coordinator is null ? await CreateAsync(await Template.Value) : await CitusServer.CreateShopAsync();
 
     /// <summary>Drops a database, also under those who still use it.</summary>
     public static async Task DropDatabaseAsync(string connectionString)
     {
+        if (CitusServer.Coordinator is not null)
+        {
+            await CitusServer.DropAsync(connectionString);
+            return;
+        }
+
         PostgresCluster cluster = await Cluster.Value;
         string name = new NpgsqlConnectionStringBuilder(connectionString).Database!;
         await cluster.ExecuteAsync($"DROP DATABASE IF EXISTS {name} WITH (FORCE)");

@@ -14,6 +14,9 @@ internal sealed record KeyedAnswer(byte[] Fingerprint, StoredAnswer Answer);
 /// <summary>All that commits together: the working set of the decisions, and the answers stored under idempotency keys.</summary>
 internal sealed class Batch
 {
+    /// <summary>Which of the store's lanes it goes.</summary>
+    public int Lane { get; init; }
+
     /// <summary>The name by which its commit can be looked up.</summary>
     public Guid BatchId { get; private set; }
 
@@ -34,6 +37,9 @@ internal sealed class Batch
 
     /// <summary>Hands over what the store holds under a key; may be called while going through the keys.</summary>
     public void Found(IdempotencyKey key, KeyedAnswer answer) => CollectionsMarshal.GetValueRefOrNullRef(Keys, key) = answer;
+
+    /// <summary>Gives it another name, before it is loaded.</summary>
+    public void Rename() => BatchId = Guid.CreateVersion7(Rows.Now);
 
     public void Begin(DateTimeOffset now, bool isRetry = false)
     {

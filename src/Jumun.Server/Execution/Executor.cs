@@ -23,7 +23,8 @@ internal readonly record struct Settlement(Answer? Answer, StoredAnswer? Stored,
 
 /// <summary>
 /// Settles commands in batches: takes what is queued, loads all rows that those commands need, decides each in order of
-/// arrival, commits everything at once and only then answers. While one batch commits, the next one gathers.
+/// arrival, commits everything at once and only then answers. While one batch commits, the next one gathers. There is one lane
+/// of batches, or one for each node of a divided database; what a command is about says which is its own.
 /// </summary>
 internal sealed partial class Executor : IAsyncDisposable
 {
@@ -35,14 +36,15 @@ internal sealed partial class Executor : IAsyncDisposable
     private static readonly Refusal KeyReused = new(RefusalCode.IdempotencyKeyReused);
     private static readonly Refusal KeyInUse = new(RefusalCode.IdempotencyKeyInUse);
 
-    private readonly Channel<Submission> queue;
     private readonly ConcurrentDictionary<IdempotencyKey, int> unsettledKeys = new();
     private readonly IStore store;
     private readonly TimeProvider clock;
     private readonly ILogger<Executor> log;
     private readonly TimeSpan duplicateWait;
-    private readonly Batch batch = new();
-    private readonly Task lane;
+    private readonly Lane[] lanes;
+
+    // Held while a batch is told of: lanes share what counts and who listens.
+    private readonly Lock telling = new();
     private DateTimeOffset lastMoment;
     private bool draining;
 
@@ -59,8 +61,11 @@ internal sealed partial class Executor : IAsyncDisposable
         this.log = log;
         Outage = new Outage(log);
         this.duplicateWait = duplicateWait ?? TimeSpan.FromMilliseconds(Bounds.DuplicateWaitMilliseconds);
-        queue = Channel.CreateBounded<Submission>(new BoundedChannelOptions(queueLength) { SingleReader = true });
-        lane = Task.Run(RunAsync);
+        lanes = [.. Enumerable.Range(0, store.Lanes).Select(number => new Lane(number, Math.Max(1, queueLength / store.Lanes)))];
+        foreach (Lane lane in lanes)
+        {
+            lane.Work = Task.Run(() => RunAsync(lane));
+        }
     }
 
     /// <summary>Raised on the executor's lane after a commit, with what it wrote. Handlers look and signal, and keep nothing.</summary>
@@ -76,7 +81,7 @@ internal sealed partial class Executor : IAsyncDisposable
     public Outage Outage { get; }
 
     /// <summary>Commands that wait now.</summary>
-    public int QueueLength => queue.Reader.Count;
+    public int QueueLength => lanes.Sum(static lane => lane.Queue.Reader.Count);
 
     /// <summary>
     /// Settles a command together with whatever else is queued. The answer is durable when it comes. Never throws: a
@@ -99,8 +104,15 @@ internal sealed partial class Executor : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Volatile.Write(ref draining, true);
-        queue.Writer.TryComplete();
-        await lane.ConfigureAwait(false);
+        foreach (Lane lane in lanes)
+        {
+            lane.Queue.Writer.TryComplete();
+        }
+
+        foreach (Lane lane in lanes)
+        {
+            await lane.Work.ConfigureAwait(false);
+        }
     }
 
     private async ValueTask<Settlement> SubmitKeyedAsync(Submission submission, IdempotencyKey key)
@@ -129,7 +141,8 @@ internal sealed partial class Executor : IAsyncDisposable
 
     private Refusal? Enqueue(Submission submission)
     {
-        if (!Volatile.Read(ref draining) && queue.Writer.TryWrite(submission))
+        Lane lane = lanes.Length == 1 ? lanes[0] : lanes[store.LaneOf(submission.Command)];
+        if (!Volatile.Read(ref draining) && lane.Queue.Writer.TryWrite(submission))
         {
             return null;
         }
@@ -149,30 +162,30 @@ internal sealed partial class Executor : IAsyncDisposable
         }
     }
 
-    private async Task RunAsync()
+    private async Task RunAsync(Lane lane)
     {
         var submissions = new List<Submission>(Bounds.BatchCommands);
-        while (await queue.Reader.WaitToReadAsync().ConfigureAwait(false))
+        while (await lane.Queue.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
             submissions.Clear();
-            while (submissions.Count < Bounds.BatchCommands && queue.Reader.TryRead(out Submission? submission))
+            while (submissions.Count < Bounds.BatchCommands && lane.Queue.Reader.TryRead(out Submission? submission))
             {
                 submissions.Add(submission);
             }
 
-            await SettleAsync(submissions).ConfigureAwait(false);
-            await store.MaintainAsync().ConfigureAwait(false);
+            await SettleAsync(lane, submissions).ConfigureAwait(false);
+            await store.MaintainAsync(lane.Number).ConfigureAwait(false);
         }
     }
 
     /// <summary>Settles these submissions, each exactly once, whatever happens. Never throws.</summary>
-    private async ValueTask SettleAsync(List<Submission> submissions)
+    private async ValueTask SettleAsync(Lane lane, List<Submission> submissions)
     {
         long begun = Stopwatch.GetTimestamp();
         using Activity? span = BeginSpan(submissions);
         try
         {
-            await SettleAmongOthersAsync(submissions).ConfigureAwait(false);
+            await SettleAmongOthersAsync(lane, submissions).ConfigureAwait(false);
         }
         catch (StoreUnavailableException error)
         {
@@ -185,11 +198,20 @@ internal sealed partial class Executor : IAsyncDisposable
         {
             // A constraint that a decision broke, or a decision that threw: a bug. Nothing was written.
             span?.SetStatus(ActivityStatusCode.Error, error.Message);
-            await store.AbandonAsync().ConfigureAwait(false);
-            await SettleHalvesAsync(submissions, error).ConfigureAwait(false);
+            await store.AbandonAsync(lane.Number).ConfigureAwait(false);
+            await SettleHalvesAsync(lane, submissions, error).ConfigureAwait(false);
             return;
         }
 
+        lock (telling)
+        {
+            Tell(lane.Batch, submissions, begun);
+        }
+    }
+
+    /// <summary>Answers every caller of a batch that is settled, and tells whoever listens.</summary>
+    private void Tell(Batch batch, List<Submission> submissions, long begun)
+    {
         Outage.Settled();
         bool committed = batch.HasChanges;
         long settled = Stopwatch.GetTimestamp();
@@ -216,14 +238,14 @@ internal sealed partial class Executor : IAsyncDisposable
     /// Settles a batch on a store that other processes write to as well. Where one of them was first the batch begins anew,
     /// with the rows as they are then, a few times and after pauses of no common length.
     /// </summary>
-    private async ValueTask SettleAmongOthersAsync(List<Submission> submissions)
+    private async ValueTask SettleAmongOthersAsync(Lane lane, List<Submission> submissions)
     {
         int pause = Bounds.BatchPauseMilliseconds;
         for (int tries = 1; ; tries++)
         {
             try
             {
-                await SettleOnceAsync(submissions, isRetry: tries > 1).ConfigureAwait(false);
+                await SettleOnceAsync(lane, submissions, isRetry: tries > 1).ConfigureAwait(false);
                 return;
             }
             catch (StoreRaceException error) when (tries == Bounds.BatchTries)
@@ -232,7 +254,10 @@ internal sealed partial class Executor : IAsyncDisposable
             }
             catch (StoreRaceException)
             {
-                Counters.Raced();
+                lock (telling)
+                {
+                    Counters.Raced();
+                }
             }
 
             await Task.Delay(Random.Shared.Next(pause + 1)).ConfigureAwait(false);
@@ -240,8 +265,9 @@ internal sealed partial class Executor : IAsyncDisposable
         }
     }
 
-    private async ValueTask SettleOnceAsync(List<Submission> submissions, bool isRetry)
+    private async ValueTask SettleOnceAsync(Lane lane, List<Submission> submissions, bool isRetry)
     {
+        Batch batch = lane.Batch;
         batch.Begin(NextMoment(), isRetry);
         foreach (Submission submission in submissions)
         {
@@ -259,7 +285,7 @@ internal sealed partial class Executor : IAsyncDisposable
 
         foreach (Submission submission in submissions)
         {
-            submission.Outcome = Decide(submission);
+            submission.Outcome = Decide(batch, submission);
         }
 
         if (batch.HasChanges)
@@ -271,27 +297,27 @@ internal sealed partial class Executor : IAsyncDisposable
         }
         else
         {
-            await store.AbandonAsync().ConfigureAwait(false);
+            await store.AbandonAsync(lane.Number).ConfigureAwait(false);
         }
     }
 
     /// <summary>Finds the command that broke its batch by settling the halves: its neighbours live, and it answers 500, once.</summary>
-    private async ValueTask SettleHalvesAsync(List<Submission> submissions, Exception error)
+    private async ValueTask SettleHalvesAsync(Lane lane, List<Submission> submissions, Exception error)
     {
         if (submissions.Count == 1)
         {
             Log.CommandFailed(log, error, submissions[0].Command.GetType().Name);
-            Answer(submissions[0], Settlement.Of(Bug), Stopwatch.GetTimestamp());
+            AnswerAll(submissions, Bug);
             return;
         }
 
         Log.BatchFailed(log, error, submissions.Count);
         int half = submissions.Count / 2;
-        await SettleAsync(submissions[..half]).ConfigureAwait(false);
-        await SettleAsync(submissions[half..]).ConfigureAwait(false);
+        await SettleAsync(lane, submissions[..half]).ConfigureAwait(false);
+        await SettleAsync(lane, submissions[half..]).ConfigureAwait(false);
     }
 
-    private Settlement Decide(Submission submission)
+    private static Settlement Decide(Batch batch, Submission submission)
     {
         if (submission.Keyed is not { } keyed)
         {
@@ -322,9 +348,12 @@ internal sealed partial class Executor : IAsyncDisposable
     private void AnswerAll(List<Submission> submissions, Refusal refusal)
     {
         long now = Stopwatch.GetTimestamp();
-        foreach (Submission submission in submissions)
+        lock (telling)
         {
-            Answer(submission, Settlement.Of(refusal), now);
+            foreach (Submission submission in submissions)
+            {
+                Answer(submission, Settlement.Of(refusal), now);
+            }
         }
     }
 
@@ -345,7 +374,25 @@ internal sealed partial class Executor : IAsyncDisposable
     {
         DateTimeOffset now = clock.GetUtcNow();
         now = new DateTimeOffset(now.Ticks - (now.Ticks % TimeSpan.TicksPerMillisecond), TimeSpan.Zero);
-        return lastMoment = now > lastMoment ? now : lastMoment;
+        lock (telling)
+        {
+            return lastMoment = now > lastMoment ? now : lastMoment;
+        }
+    }
+
+    /// <summary>Batches that follow one another.</summary>
+    private sealed class Lane(int number, int queueLength)
+    {
+        /// <summary>Its place among the store's.</summary>
+        public int Number { get; } = number;
+
+        public Channel<Submission> Queue { get; } =
+            Channel.CreateBounded<Submission>(new BoundedChannelOptions(queueLength) { SingleReader = true });
+
+        public Batch Batch { get; } = new() { Lane = number };
+
+        /// <summary>Ends when the queue has ended.</summary>
+        public Task Work { get; set; } = Task.CompletedTask;
     }
 
     /// <summary>A command that waits for its answer. Callers go on elsewhere: the lane only signals them.</summary>

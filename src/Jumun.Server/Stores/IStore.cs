@@ -12,13 +12,19 @@ namespace Jumun.Server.Stores;
 
 /// <summary>
 /// The seam between the shop and its database: a batch is loaded under locks and committed as a whole, and reads see
-/// every commit that was acknowledged before they began. One executor uses the write half, one batch at a time.
+/// every commit that was acknowledged before they began. One executor uses the write half, one batch at a time a lane.
 /// </summary>
 internal interface IStore : IAsyncDisposable
 {
+    /// <summary>How many batches may be under way at once: one, or one a node of a divided database.</summary>
+    int Lanes => 1;
+
+    /// <summary>The lane that settles a command best; any other does it, too.</summary>
+    int LaneOf(Command command) => 0;
+
     /// <summary>
     /// Loads every row and every idempotency key that the batch declared, locked until <see cref="CommitAsync"/> or
-    /// <see cref="AbandonAsync"/>.
+    /// <see cref="AbandonAsync(int)"/>.
     /// </summary>
     /// <exception cref="StoreUnavailableException">The database cannot be reached; nothing was written.</exception>
     /// <exception cref="StoreRaceException">Another process was first; nothing was written.</exception>
@@ -31,10 +37,10 @@ internal interface IStore : IAsyncDisposable
     ValueTask CommitAsync(Batch batch);
 
     /// <summary>Ends a batch without writing. Never throws.</summary>
-    ValueTask AbandonAsync();
+    ValueTask AbandonAsync(int lane = 0);
 
     /// <summary>Does what may be done between batches, after the callers were answered. Never throws.</summary>
-    ValueTask MaintainAsync();
+    ValueTask MaintainAsync(int lane = 0);
 
     /// <summary>Whether the store can be reached now; null when it can, otherwise why not.</summary>
     ValueTask<string?> ProbeAsync();

@@ -10,7 +10,7 @@ internal static class CommandLine
     {
         var root = new RootCommand("Jumun: points, exact stock, coupons, orders and payments for the moment when everyone presses the button at once.");
         root.Subcommands.Add(Named("serve", "Serve the shop (also without a verb). Migrates a SQLite file itself, and PostgreSQL never.", ServeVerb.RunAsync));
-        root.Subcommands.Add(Named("migrate", "Bring the schema up to date.", StoreVerbs.MigrateAsync));
+        root.Subcommands.Add(MigrateCommand());
         root.Subcommands.Add(Named("seed", "Fill an empty shop with a demo catalogue.", StoreVerbs.SeedAsync));
         root.Subcommands.Add(TokenCommand());
         root.Subcommands.Add(Named(
@@ -26,6 +26,14 @@ internal static class CommandLine
     {
         var command = new Verb(name, description);
         command.SetAction((_, stop) => run(stop).Guarded());
+        return command;
+    }
+
+    private static Verb MigrateCommand()
+    {
+        var distributed = new Option<bool>("--distributed") { Description = "Divide the tables among the nodes of a Citus cluster, too; once." };
+        var command = new Verb("migrate", "Bring the schema up to date.") { distributed };
+        command.SetAction((result, _) => StoreVerbs.MigrateAsync(result.GetValue(distributed)).Guarded());
         return command;
     }
 

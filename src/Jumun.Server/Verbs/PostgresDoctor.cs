@@ -45,6 +45,7 @@ internal static class PostgresDoctor
             report.Check(true, "database", settings.Name);
             await ExamineAsync(connection, report, stop).ConfigureAwait(false);
             await ExamineSchemaAsync(settings, report).ConfigureAwait(false);
+            await CitusDoctor.ExamineAsync(connection, report, stop).ConfigureAwait(false);
         }
         catch (Exception error) when (error is NpgsqlException or SocketException or TimeoutException)
         {

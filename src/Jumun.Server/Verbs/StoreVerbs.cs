@@ -12,18 +12,26 @@ internal static class StoreVerbs
 {
     private const string BackupText = "VACUUM INTO ?1";
 
-    public static async Task<int> MigrateAsync(CancellationToken stop)
+    /// <param name="isDistributed">Whether the tables are to be divided among the nodes of a cluster, too.</param>
+    public static async Task<int> MigrateAsync(bool isDistributed)
     {
-        StoreSettings settings = Surroundings.Settings().Store;
+        Settings all = Surroundings.Settings();
+        StoreSettings settings = all.Store;
+        if (isDistributed && settings.Kind != StoreKind.Postgres)
+        {
+            throw new SetupException("'migrate --distributed' divides the tables of a PostgreSQL cluster. Set Jumun__Store to 'postgres'.");
+        }
+
         switch (settings.Kind)
         {
             case StoreKind.Sqlite:
                 await SqliteStore.Open(settings.Address).DisposeAsync().ConfigureAwait(false);
                 break;
             case StoreKind.Postgres:
-                foreach (string step in await PostgresStore.MigrateAsync(settings.Address).ConfigureAwait(false))
+                Tell(await PostgresStore.MigrateAsync(settings.Address).ConfigureAwait(false));
+                if (isDistributed)
                 {
-                    Console.WriteLine($"  {step}");
+                    Tell(await PostgresStore.DivideAsync(settings.Address, all.Shards).ConfigureAwait(false));
                 }
 
                 break;
@@ -31,6 +39,14 @@ internal static class StoreVerbs
 
         Console.WriteLine($"The schema of {settings.Name} is up to date.");
         return 0;
+    }
+
+    private static void Tell(IReadOnlyList<string> steps)
+    {
+        foreach (string step in steps)
+        {
+            Console.WriteLine($"  {step}");
+        }
     }
 
     public static async Task<int> SeedAsync(CancellationToken stop)

@@ -47,7 +47,7 @@ public sealed record CartView(string MemberId, IReadOnlyList<CartLineView> Items
 /// <param name="MemberId">The member.</param>
 /// <param name="ProductId">The product.</param>
 /// <param name="Quantity">1 to <see cref="Limits.LineQuantity"/>.</param>
-public sealed record PutCartLine(string MemberId, long ProductId, long Quantity) : Command
+public sealed record PutCartLine(string MemberId, long ProductId, long Quantity) : Command, IOfMember
 {
     /// <inheritdoc/>
     public override void Declare(Keys keys)
@@ -83,7 +83,7 @@ public sealed record PutCartLine(string MemberId, long ProductId, long Quantity)
 /// <summary>Removes one line of a cart, or all. Never refused: what is not there is already gone.</summary>
 /// <param name="MemberId">The member.</param>
 /// <param name="ProductId">The line; null for all.</param>
-public sealed record RemoveCartLine(string MemberId, long? ProductId) : Command
+public sealed record RemoveCartLine(string MemberId, long? ProductId) : Command, IOfMember
 {
     /// <inheritdoc/>
     public override void Declare(Keys keys)

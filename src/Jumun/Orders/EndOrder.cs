@@ -13,7 +13,7 @@ namespace Jumun.Orders;
 /// <param name="OrderId">The order.</param>
 /// <param name="ByAdministrator">An administrator refunds without regard to the window.</param>
 /// <param name="RefundWindow">How long after the payment the owner may give the order back.</param>
-public sealed record CancelOrder(string MemberId, Guid OrderId, bool ByAdministrator, TimeSpan RefundWindow) : Command
+public sealed record CancelOrder(string MemberId, Guid OrderId, bool ByAdministrator, TimeSpan RefundWindow) : Command, IOfMember
 {
     /// <inheritdoc/>
     public override void Declare(Keys keys)
@@ -66,7 +66,7 @@ public sealed record CancelOrder(string MemberId, Guid OrderId, bool ByAdministr
 /// </summary>
 /// <param name="MemberId">The order's owner.</param>
 /// <param name="OrderId">The order.</param>
-public sealed record ExpireOrder(string MemberId, Guid OrderId) : Command
+public sealed record ExpireOrder(string MemberId, Guid OrderId) : Command, IOfMember
 {
     /// <inheritdoc/>
     public override void Declare(Keys keys) => keys.Order(MemberId, OrderId, Holds.CouponAndStock);

@@ -27,7 +27,7 @@ public sealed record PlaceOrder(
     IReadOnlyList<OrderItem> Items,
     long? CouponId,
     long? ExpectedTotal,
-    TimeSpan PaymentWindow) : Command
+    TimeSpan PaymentWindow) : Command, IOfMember
 {
     /// <inheritdoc/>
     public override void Declare(Keys keys)

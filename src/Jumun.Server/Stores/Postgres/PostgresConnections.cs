@@ -9,8 +9,15 @@ internal static class PostgresConnections
     // see the price of what was switched off, and start for every statement.
     private const string Plans = "-c enable_seqscan=off -c enable_mergejoin=off -c enable_bitmapscan=off -c jit=off";
 
+    // Citus plans with the values, to see which shards they are in. A session has one connection to each other node, so that it
+    // does not open one a shard for each statement; settings of a transaction go along.
+    private const string DividedPlans =
+        "-c plan_cache_mode=force_custom_plan -c citus.max_adaptive_executor_pool_size=1 -c citus.propagate_set_commands=local";
+
     /// <summary>The lane's connection: never pooled, never cancelled, and gone soon when the network falls silent.</summary>
-    public static PostgresHosts Lane(string connectionString)
+    /// <param name="connectionString">What the operator wrote.</param>
+    /// <param name="isDivided">Whether it leads to a cluster whose tables are divided.</param>
+    public static PostgresHosts Lane(string connectionString, bool isDivided)
     {
         NpgsqlConnectionStringBuilder settings = Read(connectionString);
         settings.Pooling = false;
@@ -20,14 +27,19 @@ internal static class PostgresConnections
         settings.TcpKeepAlive = true;
         settings.TcpKeepAliveTime = Bounds.PostgresSilenceSeconds / 2;
         settings.TcpKeepAliveInterval = 1;
+        settings.IncludeFailedBatchedCommand = isDivided;
         AddOptions(
             settings,
-            $"{Plans} -c plan_cache_mode=force_generic_plan -c lock_timeout={Bounds.PostgresLockMilliseconds}"
+            $"{Plans} {(isDivided ? DividedPlans : "-c plan_cache_mode=force_generic_plan")} -c lock_timeout={Bounds.PostgresLockMilliseconds}"
             + $" -c idle_in_transaction_session_timeout={Bounds.PostgresIdleMilliseconds}"
             + $" -c tcp_keepalives_idle={Bounds.PostgresSilenceSeconds / 2} -c tcp_keepalives_interval=1"
             + $" -c tcp_user_timeout={Bounds.PostgresSilenceSeconds * 1_000}");
         return new PostgresHosts(settings, Build);
     }
+
+    /// <summary>The same connection string, for another node of the cluster.</summary>
+    public static string At(string connectionString, string host, int port) =>
+        new NpgsqlConnectionStringBuilder(connectionString) { Host = host, Port = port, TargetSessionAttributes = null }.ConnectionString;
 
     /// <summary>Connections for reads: pooled, and unable to write.</summary>
     public static PostgresHosts Readers(string connectionString)

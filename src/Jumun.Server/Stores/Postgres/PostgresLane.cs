@@ -9,17 +9,27 @@ namespace Jumun.Server.Stores.Postgres;
 /// </summary>
 internal sealed class PostgresLane : IDisposable
 {
+    private const string SweepText = """
+        DELETE FROM batches WHERE batch_id = ANY(ARRAY(
+          SELECT batch_id FROM batches WHERE batch_id < $1 ORDER BY batch_id LIMIT $2 FOR UPDATE SKIP LOCKED))
+        """;
+
+    // No limit goes through all shards at once: what is deleted is what one sweep's time has left.
+    private const string SweepDividedText = "DELETE FROM batches WHERE batch_id < $1";
+
     private readonly NpgsqlConnection connection;
+    private readonly ShardMap map;
     private readonly PostgresLoad load;
     private readonly PostgresWrite write;
     private PostgresNotice? warning;
     private Task running = Task.CompletedTask;
 
-    private PostgresLane(NpgsqlConnection connection, short slot)
+    private PostgresLane(NpgsqlConnection connection, ShardMap map, short slot)
     {
         this.connection = connection;
-        load = new PostgresLoad(connection);
-        write = new PostgresWrite(connection, slot);
+        this.map = map;
+        load = new PostgresLoad(connection, map);
+        write = new PostgresWrite(connection, map, slot);
         connection.Notice += (_, notice) => warning = notice.Notice.InvariantSeverity == "WARNING" ? notice.Notice : warning;
     }
 
@@ -29,9 +39,12 @@ internal sealed class PostgresLane : IDisposable
     /// <summary>Commands of the last load and write.</summary>
     public (int Load, int Write) Commands => (load.Commands, write.Commands);
 
+    /// <summary>By what its statements are divided.</summary>
+    public ShardMap Map => map;
+
     private bool InTransaction { get; set; }
 
-    public static async Task<PostgresLane> OpenAsync(PostgresHosts hosts, short slot)
+    public static async Task<PostgresLane> OpenAsync(PostgresHosts hosts, ShardMap map, short slot)
     {
         NpgsqlConnection connection = await hosts.OpenConnectionAsync().ConfigureAwait(false);
         try
@@ -40,7 +53,7 @@ internal sealed class PostgresLane : IDisposable
             await using var durable = new NpgsqlCommand(
                 "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'", connection);
             await durable.ExecuteNonQueryAsync().ConfigureAwait(false);
-            return new PostgresLane(connection, slot);
+            return new PostgresLane(connection, map, slot);
         }
         catch
         {
@@ -73,6 +86,12 @@ internal sealed class PostgresLane : IDisposable
         return warning is { } notice ? new NpgsqlException(notice.MessageText) : null;
     }
 
+    /// <summary>
+    /// Whether a commit that failed may have happened: on Citus it is one on several nodes, and its error may be that one of
+    /// them was not heard. On one database an error of the commit is a rollback.
+    /// </summary>
+    public bool MayHaveCommitted(PostgresException error) => map.IsDivided && write.IsCommit(error.BatchCommand);
+
     /// <summary>Ends the transaction, if there is one, without writing.</summary>
     public async ValueTask RollbackAsync()
     {
@@ -88,13 +107,13 @@ internal sealed class PostgresLane : IDisposable
     public async ValueTask SweepAsync(Guid before)
     {
         await using var sweep = new NpgsqlBatch(connection);
-        var delete = new NpgsqlBatchCommand(
-            """
-            DELETE FROM batches WHERE batch_id = ANY(ARRAY(
-              SELECT batch_id FROM batches WHERE batch_id < $1 ORDER BY batch_id LIMIT $2 FOR UPDATE SKIP LOCKED))
-            """);
+        var delete = new NpgsqlBatchCommand(map.IsDivided ? SweepDividedText : SweepText);
         delete.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = before });
-        delete.Parameters.Add(new NpgsqlParameter<int> { TypedValue = Bounds.SweptBatches });
+        if (!map.IsDivided)
+        {
+            delete.Parameters.Add(new NpgsqlParameter<int> { TypedValue = Bounds.SweptBatches });
+        }
+
         sweep.BatchCommands.Add(delete);
         sweep.BatchCommands.Add(new NpgsqlBatchCommand("DISCARD PLANS"));
         await sweep.ExecuteNonQueryAsync().ConfigureAwait(false);
@@ -131,6 +150,14 @@ internal sealed class PostgresLane : IDisposable
 
     private async Task<bool> LookUpAsync(Guid batchId, DateTimeOffset now)
     {
+        if (map.IsDivided)
+        {
+            // Nodes that did not hear how a transaction ended are told now, or else after a minute. One that cannot be told is
+            // a warning: then it is not known yet, because its rows would be read as they were before.
+            await using var recover = new NpgsqlCommand("SELECT recover_prepared_transactions()", connection) { CommandTimeout = 0 };
+            await recover.ExecuteNonQueryAsync().ConfigureAwait(false);
+        }
+
         await using var lookup = new NpgsqlBatch(connection) { Timeout = 0 };
         NpgsqlBatchCommand Command(string text)
         {

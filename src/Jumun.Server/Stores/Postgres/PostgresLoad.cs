@@ -15,32 +15,51 @@ namespace Jumun.Server.Stores.Postgres;
 /// <remarks>
 /// The plans are made once, perhaps while a table is empty, so the texts leave no choice: an array is compared with the
 /// first column of an index, or a subquery that is not pulled up is asked for each key.
+/// <para>
+/// On Citus locks are taken slice by slice, and what joins keys to rows says besides where the rows are. Nodes show a commit
+/// one after the other there: who has waited for a coupon's lock on one may not see its claims on another yet. So claims are
+/// locked, too, which waits for them.
+/// </para>
 /// </remarks>
-internal sealed class PostgresLoad : IDisposable
+/// <param name="connection">The lane's.</param>
+/// <param name="map">Where rows lie.</param>
+internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : IDisposable
 {
-    private readonly NpgsqlBatch load;
-    private readonly NpgsqlBatch stock;
+    private const string EventsByOrder = """
+        unnest($1, $2) AS k(event_id, order_id)
+        CROSS JOIN LATERAL (SELECT k.event_id, member_id FROM orders WHERE order_id = k.order_id OFFSET 0) o
+        """;
+
+    private readonly NpgsqlBatch load = new(connection);
+    private readonly NpgsqlBatch before = new(connection);
     private readonly NpgsqlBatchCommand begin = new("BEGIN ISOLATION LEVEL READ COMMITTED");
+    // What the session sets for itself, its connections to other nodes do not have.
+    private readonly NpgsqlBatchCommand lockTimeout = new($"SET LOCAL lock_timeout = {Bounds.PostgresLockMilliseconds}");
     private readonly NpgsqlBatchCommand nextProduct = new("SELECT coalesce(max(product_id), 0) + 1 FROM products");
     private readonly NpgsqlBatchCommand nextCoupon = new("SELECT coalesce(max(coupon_id), 0) + 1 FROM coupons");
 
-    private readonly PostgresStatement lines = new("""
+    private readonly PostgresStatement lines = new($"""
         SELECT o.lines FROM unnest($1, $2) AS k(member_id, order_id)
-        CROSS JOIN LATERAL (SELECT lines FROM orders WHERE member_id = k.member_id AND order_id = k.order_id OFFSET 0) o
-        """);
+        CROSS JOIN LATERAL (SELECT lines FROM orders WHERE member_id = k.member_id AND order_id = k.order_id{map.Within("member_id", "$1")} OFFSET 0) o
+        """, map.Members.Count);
+
+    // An order's owner, where an event is asked for without it: a divided database finds nothing without its owner.
+    private readonly PostgresStatement owners = new("SELECT order_id, member_id FROM orders WHERE order_id = ANY($1)");
 
     private readonly PostgresStatement products = new(
-        $"SELECT {PostgresRows.ProductColumns} FROM products WHERE product_id = ANY($1) ORDER BY product_id FOR NO KEY UPDATE");
+        $"SELECT {PostgresRows.ProductColumns} FROM products WHERE product_id = ANY($1) ORDER BY product_id FOR NO KEY UPDATE",
+        map.Products.Count);
 
     private readonly PostgresStatement coupons = new(
-        $"SELECT {PostgresRows.CouponColumns} FROM coupons WHERE coupon_id = ANY($1) ORDER BY coupon_id FOR NO KEY UPDATE");
+        $"SELECT {PostgresRows.CouponColumns} FROM coupons WHERE coupon_id = ANY($1) ORDER BY coupon_id FOR NO KEY UPDATE",
+        map.Coupons.Count);
 
     // Locked one by one, in the order of the arrays: an order that another member asks for is not even looked at.
     private readonly PostgresStatement orders = new($"""
         SELECT o.* FROM unnest($1, $2) AS k(member_id, order_id) CROSS JOIN LATERAL (
           SELECT {PostgresRows.OrderColumns} FROM orders
-          WHERE member_id = k.member_id AND order_id = k.order_id FOR NO KEY UPDATE) o
-        """);
+          WHERE member_id = k.member_id AND order_id = k.order_id{map.Within("member_id", "$1")} FOR NO KEY UPDATE) o
+        """, map.Members.Count);
 
     // Not locked: whoever changes a wallet inserts its next ledger entry, and of two who took the same number one is refused
     // by the ledger's key, and begins anew.
@@ -48,54 +67,50 @@ internal sealed class PostgresLoad : IDisposable
 
     // Locked where the ledger does not guard it, for a cart, and where a batch has lost such a race before.
     private readonly PostgresStatement lockedWallets = new(
-        "SELECT member_id, balance, entries, events FROM wallets WHERE member_id = ANY($1) ORDER BY member_id FOR NO KEY UPDATE");
+        "SELECT member_id, balance, entries, events FROM wallets WHERE member_id = ANY($1) ORDER BY member_id FOR NO KEY UPDATE",
+        map.Members.Count);
 
     private readonly PostgresStatement issuedCoupons = new($"""
         SELECT {PostgresRows.IssuedCouponColumns} FROM unnest($1, $2) AS k(member_id, coupon_id) CROSS JOIN LATERAL (
-          SELECT * FROM issued_coupons WHERE member_id = k.member_id AND coupon_id = k.coupon_id OFFSET 0) i
-        """);
+          SELECT * FROM issued_coupons WHERE member_id = k.member_id AND coupon_id = k.coupon_id{map.Within("member_id", "$1")}
+          OFFSET 0{(map.IsDivided ? " FOR NO KEY UPDATE" : "")}) i
+        """, map.Members.Count);
 
     private readonly PostgresStatement issuedCouponsOfOrders = new($"""
         SELECT {PostgresRows.IssuedCouponColumns} FROM unnest($1, $2) AS k(member_id, order_id) CROSS JOIN LATERAL (
-          SELECT * FROM issued_coupons WHERE member_id = k.member_id AND order_id = k.order_id AND order_id IS NOT NULL OFFSET 0) i
-        """);
+          SELECT * FROM issued_coupons WHERE member_id = k.member_id AND order_id = k.order_id AND order_id IS NOT NULL{map.Within("member_id", "$1")}
+          OFFSET 0) i
+        """, map.Members.Count);
 
     private readonly PostgresStatement carts = new("SELECT member_id, product_id, quantity FROM cart_lines WHERE member_id = ANY($1)");
 
-    private readonly PostgresStatement keys = new("""
+    private readonly PostgresStatement keys = new($"""
         SELECT i.subject, i.key, i.fingerprint, i.status, i.location, i.body FROM unnest($1, $2) AS k(subject, key)
-        CROSS JOIN LATERAL (SELECT * FROM idempotency_keys WHERE subject = k.subject AND key = k.key OFFSET 0) i
-        """);
+        CROSS JOIN LATERAL (SELECT * FROM idempotency_keys WHERE subject = k.subject AND key = k.key{map.Within("subject", "$1")} OFFSET 0) i
+        """, map.Members.Count);
 
     // Whoever sends an event again, gives it up or forgets it locks it first: of two, the later sees what the earlier left.
-    private readonly PostgresStatement lockedEvents = new("""
-        SELECT e.event_id FROM unnest($1, $2) AS k(event_id, order_id)
-        CROSS JOIN LATERAL (SELECT member_id FROM orders WHERE order_id = k.order_id OFFSET 0) o
-        CROSS JOIN LATERAL (SELECT event_id FROM outbox WHERE member_id = o.member_id AND event_id = k.event_id FOR NO KEY UPDATE) e
-        """);
+    private readonly PostgresStatement lockedEvents = new($"""
+        SELECT e.event_id FROM {(map.IsDivided ? "unnest($1, $2) AS o(event_id, member_id)" : EventsByOrder)}
+        CROSS JOIN LATERAL (SELECT event_id FROM outbox
+          WHERE member_id = o.member_id AND event_id = o.event_id{map.Within("member_id", "$2")} FOR NO KEY UPDATE) e
+        """, map.Members.Count);
 
     // An event is asked for without its member, which its order knows.
-    private readonly PostgresStatement events = new("""
+    private readonly PostgresStatement events = new($"""
         SELECT e.event_id, e.member_id, e.sequence, e.created_at, CASE WHEN q.sequence IS NOT NULL THEN 0 WHEN d.sequence IS NOT NULL THEN 2 ELSE 1 END,
           q.failed_at
-        FROM unnest($1, $2) AS k(event_id, order_id)
-        CROSS JOIN LATERAL (SELECT member_id FROM orders WHERE order_id = k.order_id OFFSET 0) o
-        CROSS JOIN LATERAL (SELECT * FROM outbox WHERE member_id = o.member_id AND event_id = k.event_id OFFSET 0) e
-        LEFT JOIN LATERAL (SELECT sequence, failed_at FROM outbox_queue WHERE member_id = e.member_id AND sequence = e.sequence OFFSET 0) q ON true
-        LEFT JOIN LATERAL (SELECT sequence FROM outbox_dead WHERE member_id = e.member_id AND sequence = e.sequence OFFSET 0) d ON true
-        """);
+        FROM {(map.IsDivided ? "unnest($1, $2) AS o(event_id, member_id)" : EventsByOrder)}
+        CROSS JOIN LATERAL (SELECT * FROM outbox WHERE member_id = o.member_id AND event_id = o.event_id{map.Within("member_id", "$2")} OFFSET 0) e
+        LEFT JOIN LATERAL (SELECT sequence, failed_at FROM outbox_queue
+          WHERE member_id = e.member_id AND sequence = e.sequence{map.Within("member_id", "$2")} OFFSET 0) q ON true
+        LEFT JOIN LATERAL (SELECT sequence FROM outbox_dead
+          WHERE member_id = e.member_id AND sequence = e.sequence{map.Within("member_id", "$2")} OFFSET 0) d ON true
+        """, map.Members.Count);
 
-    private readonly PostgresStatement[] statements;
     private readonly List<long> numbers = [];
     private readonly SortedSet<string> members = new(StringComparer.Ordinal);
     private readonly List<(string MemberId, Guid OrderId)> pairs = [];
-
-    public PostgresLoad(NpgsqlConnection connection)
-    {
-        load = new NpgsqlBatch(connection);
-        stock = new NpgsqlBatch(connection);
-        statements = [lines, products, coupons, orders, lockedWallets, wallets, issuedCoupons, issuedCouponsOfOrders, carts, keys, lockedEvents, events];
-    }
 
     /// <summary>Members with a cart in the batch and no wallet: a cart is guarded by its member's wallet, which has to be made.</summary>
     public HashSet<string> WithoutWallet { get; } = new(StringComparer.Ordinal);
@@ -109,7 +124,7 @@ internal sealed class PostgresLoad : IDisposable
     public void Dispose()
     {
         load.Dispose();
-        stock.Dispose();
+        before.Dispose();
     }
 
     /// <summary>Begins the transaction and loads all that the batch declared.</summary>
@@ -122,9 +137,19 @@ internal sealed class PostgresLoad : IDisposable
             await DeclareStockAsync(rows).ConfigureAwait(false);
         }
 
+        if (rows.Outbox.Count > 0 && map.IsDivided)
+        {
+            await FindOwnersAsync(rows).ConfigureAwait(false);
+        }
+
         Fill(batch);
         load.BatchCommands.Clear();
         load.BatchCommands.Add(begin);
+        if (map.IsDivided)
+        {
+            load.BatchCommands.Add(lockTimeout);
+        }
+
         products.AddTo(load);
         coupons.AddTo(load);
         orders.AddTo(load);
@@ -146,14 +171,14 @@ internal sealed class PostgresLoad : IDisposable
         {
             if (rows.OrdersWithStock.Contains(orderId))
             {
-                lines.Row().Add(memberId).Add(orderId);
+                lines.Row(map.Members.Of(memberId)).Add(memberId).Add(orderId);
             }
         }
 
-        stock.BatchCommands.Clear();
-        lines.AddTo(stock);
-        await using NpgsqlDataReader reader = await stock.ExecuteReaderAsync().ConfigureAwait(false);
-        while (await reader.ReadAsync().ConfigureAwait(false))
+        before.BatchCommands.Clear();
+        lines.AddTo(before);
+        await using NpgsqlDataReader reader = await before.ExecuteReaderAsync().ConfigureAwait(false);
+        while (await NextAsync(reader, lines).ConfigureAwait(false))
         {
             foreach (OrderLine line in PostgresRows.Lines(reader, 0))
             {
@@ -162,12 +187,48 @@ internal sealed class PostgresLoad : IDisposable
         }
     }
 
+    /// <summary>Whose the events are, in a round trip of its own: who reads by event alone would ask every shard under locks.</summary>
+    private async ValueTask FindOwnersAsync(WorkingSet rows)
+    {
+        foreach (Guid eventId in rows.Outbox.Keys)
+        {
+            owners.Row().Add(Ids.ToOrderId(eventId));
+        }
+
+        before.BatchCommands.Clear();
+        owners.AddTo(before);
+        var found = new Dictionary<Guid, string>();
+        await using NpgsqlDataReader reader = await before.ExecuteReaderAsync().ConfigureAwait(false);
+        while (await NextAsync(reader, owners).ConfigureAwait(false))
+        {
+            found[reader.GetGuid(0)] = reader.GetString(1);
+        }
+
+        foreach (Guid eventId in rows.Outbox.Keys.Order())
+        {
+            if (found.TryGetValue(Ids.ToOrderId(eventId), out string? memberId))
+            {
+                lockedEvents.Row(map.Members.Of(memberId)).Add(eventId).Add(memberId);
+                events.Row(map.Members.Of(memberId)).Add(eventId).Add(memberId);
+            }
+        }
+    }
+
     private void Clear()
     {
-        foreach (PostgresStatement statement in statements)
-        {
-            statement.Clear();
-        }
+        lines.Clear();
+        owners.Clear();
+        products.Clear();
+        coupons.Clear();
+        orders.Clear();
+        lockedWallets.Clear();
+        wallets.Clear();
+        issuedCoupons.Clear();
+        issuedCouponsOfOrders.Clear();
+        carts.Clear();
+        keys.Clear();
+        lockedEvents.Clear();
+        events.Clear();
 
         members.Clear();
         pairs.Clear();
@@ -178,35 +239,41 @@ internal sealed class PostgresLoad : IDisposable
     private void Fill(Batch batch)
     {
         WorkingSet rows = batch.Rows;
-        FillNumbers(products, rows.Products.Keys);
-        FillNumbers(coupons, rows.Coupons.Keys);
+        FillNumbers(products, rows.Products.Keys, map.Products);
+        FillNumbers(coupons, rows.Coupons.Keys, map.Coupons);
         FillOrders(rows);
         FillMembers(batch);
-        foreach ((string memberId, long couponId) in rows.IssuedCoupons.Keys)
+        foreach ((string memberId, long couponId) in map.IsDivided ? InOrder(rows.IssuedCoupons.Keys) : rows.IssuedCoupons.Keys)
         {
-            issuedCoupons.Row().Add(memberId).Add(couponId);
+            issuedCoupons.Row(map.Members.Of(memberId)).Add(memberId).Add(couponId);
         }
 
         foreach (IdempotencyKey key in batch.Keys.Keys)
         {
-            keys.Row().Add(key.Subject).Add(key.Key);
+            keys.Row(map.Members.Of(key.Subject)).Add(key.Subject).Add(key.Key);
         }
 
-        foreach (Guid eventId in rows.Outbox.Keys.Order())
+        if (!map.IsDivided)
         {
-            lockedEvents.Row().Add(eventId).Add(Ids.ToOrderId(eventId));
-            events.Row().Add(eventId).Add(Ids.ToOrderId(eventId));
+            foreach (Guid eventId in rows.Outbox.Keys.Order())
+            {
+                lockedEvents.Row().Add(eventId).Add(Ids.ToOrderId(eventId));
+                events.Row().Add(eventId).Add(Ids.ToOrderId(eventId));
+            }
         }
     }
 
-    private void FillNumbers(PostgresStatement statement, IEnumerable<long> keys)
+    private static IEnumerable<(string MemberId, long CouponId)> InOrder(IEnumerable<(string MemberId, long CouponId)> keys) =>
+        keys.OrderBy(static key => key.MemberId, StringComparer.Ordinal).ThenBy(static key => key.CouponId);
+
+    private void FillNumbers(PostgresStatement statement, IEnumerable<long> keys, Slices slices)
     {
         numbers.Clear();
         numbers.AddRange(keys);
         numbers.Sort();
         foreach (long number in numbers)
         {
-            statement.Row().Add(number);
+            statement.Row(slices.Of(number)).Add(number);
         }
     }
 
@@ -216,8 +283,9 @@ internal sealed class PostgresLoad : IDisposable
         pairs.Sort(static (a, b) => string.CompareOrdinal(a.MemberId, b.MemberId) is not 0 and int order ? order : a.OrderId.CompareTo(b.OrderId));
         foreach ((string memberId, Guid orderId) in pairs)
         {
-            orders.Row().Add(memberId).Add(orderId);
-            issuedCouponsOfOrders.Row().Add(memberId).Add(orderId);
+            int slice = map.Members.Of(memberId);
+            orders.Row(slice).Add(memberId).Add(orderId);
+            issuedCouponsOfOrders.Row(slice).Add(memberId).Add(orderId);
         }
     }
 
@@ -235,7 +303,14 @@ internal sealed class PostgresLoad : IDisposable
         members.UnionWith(rows.Wallets.Keys);
         foreach (string memberId in members)
         {
-            (batch.IsRetry || WithoutWallet.Contains(memberId) ? lockedWallets : wallets).Row().Add(memberId);
+            if (batch.IsRetry || WithoutWallet.Contains(memberId))
+            {
+                lockedWallets.Row(map.Members.Of(memberId)).Add(memberId);
+            }
+            else
+            {
+                wallets.Row().Add(memberId);
+            }
         }
     }
 
@@ -260,27 +335,27 @@ internal sealed class PostgresLoad : IDisposable
 
     private async ValueTask ReadLockedAsync(NpgsqlDataReader reader, WorkingSet rows)
     {
-        while (products.Rows > 0 && await NextAsync(reader).ConfigureAwait(false))
+        while (await NextAsync(reader, products).ConfigureAwait(false))
         {
             rows.Products.Load(reader.GetInt64(0), PostgresRows.ProductRow(reader));
         }
 
-        while (coupons.Rows > 0 && await NextAsync(reader).ConfigureAwait(false))
+        while (await NextAsync(reader, coupons).ConfigureAwait(false))
         {
             rows.Coupons.Load(reader.GetInt64(0), PostgresRows.CouponRow(reader));
         }
 
-        while (orders.Rows > 0 && await NextAsync(reader).ConfigureAwait(false))
+        while (await NextAsync(reader, orders).ConfigureAwait(false))
         {
             rows.LoadOrder(PostgresRows.OrderRow(reader));
         }
 
-        while (lockedWallets.Rows > 0 && await NextAsync(reader).ConfigureAwait(false))
+        while (await NextAsync(reader, lockedWallets).ConfigureAwait(false))
         {
             ReadWallet(reader, rows);
         }
 
-        while (wallets.Rows > 0 && await NextAsync(reader).ConfigureAwait(false))
+        while (await NextAsync(reader, wallets).ConfigureAwait(false))
         {
             ReadWallet(reader, rows);
         }
@@ -296,29 +371,29 @@ internal sealed class PostgresLoad : IDisposable
     private async ValueTask ReadDependentsAsync(NpgsqlDataReader reader, Batch batch)
     {
         WorkingSet rows = batch.Rows;
-        while (issuedCoupons.Rows > 0 && await NextAsync(reader).ConfigureAwait(false))
+        while (await NextAsync(reader, issuedCoupons).ConfigureAwait(false))
         {
             rows.IssuedCoupons.Load((reader.GetString(0), reader.GetInt64(1)), PostgresRows.IssuedCouponRow(reader));
         }
 
-        while (issuedCouponsOfOrders.Rows > 0 && await NextAsync(reader).ConfigureAwait(false))
+        while (await NextAsync(reader, issuedCouponsOfOrders).ConfigureAwait(false))
         {
             rows.IssuedCoupons.Load((reader.GetString(0), reader.GetInt64(1)), PostgresRows.IssuedCouponRow(reader));
         }
 
         await ReadCartsAsync(reader, rows).ConfigureAwait(false);
-        while (keys.Rows > 0 && await NextAsync(reader).ConfigureAwait(false))
+        while (await NextAsync(reader, keys).ConfigureAwait(false))
         {
             var answer = new StoredAnswer(
                 reader.GetInt16(3), reader.IsDBNull(4) ? null : reader.GetString(4), reader.GetFieldValue<byte[]>(5));
             batch.Found(new IdempotencyKey(reader.GetString(0), reader.GetString(1)), new KeyedAnswer(reader.GetFieldValue<byte[]>(2), answer));
         }
 
-        while (lockedEvents.Rows > 0 && await NextAsync(reader).ConfigureAwait(false))
+        while (await NextAsync(reader, lockedEvents).ConfigureAwait(false))
         {
         }
 
-        while (events.Rows > 0 && await NextAsync(reader).ConfigureAwait(false))
+        while (await NextAsync(reader, events).ConfigureAwait(false))
         {
             Guid eventId = reader.GetGuid(0);
             Events[eventId] = new QueuedEvent(reader.GetString(1), eventId, reader.GetInt64(2), reader.GetInt64(3));
@@ -342,7 +417,7 @@ internal sealed class PostgresLoad : IDisposable
             found.Add(memberId, new MemberCart());
         }
 
-        while (await NextAsync(reader).ConfigureAwait(false))
+        while (await NextAsync(reader, carts).ConfigureAwait(false))
         {
             found[reader.GetString(0)].Put(reader.GetInt64(1), reader.GetInt64(2));
         }
@@ -361,15 +436,20 @@ internal sealed class PostgresLoad : IDisposable
         return number;
     }
 
-    /// <summary>The next row of this result; at its end, goes to the next result.</summary>
-    private static async ValueTask<bool> NextAsync(NpgsqlDataReader reader)
+    /// <summary>The next row of a statement's results; behind the last of them the reader stands at the next statement's.</summary>
+    private static async ValueTask<bool> NextAsync(NpgsqlDataReader reader, PostgresStatement statement)
     {
-        if (await reader.ReadAsync().ConfigureAwait(false))
+        while (statement.Unread > 0)
         {
-            return true;
+            if (await reader.ReadAsync().ConfigureAwait(false))
+            {
+                return true;
+            }
+
+            statement.Unread -= 1;
+            await reader.NextResultAsync().ConfigureAwait(false);
         }
 
-        await reader.NextResultAsync().ConfigureAwait(false);
         return false;
     }
 }

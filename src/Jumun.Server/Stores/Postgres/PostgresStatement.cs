@@ -4,37 +4,46 @@ namespace Jumun.Server.Stores.Postgres;
 
 /// <summary>
 /// A statement of the lane over columns of values: each parameter is an array, filled anew for each batch. The command,
-/// its parameters and its lists are kept, so that a batch allocates little.
+/// its parameters and its lists are kept, so that a batch allocates little. On a divided database it has a command a slice,
+/// all with the same text; they go into the batch in the order of the slices.
 /// </summary>
-internal sealed class PostgresStatement(string text)
+internal sealed class PostgresStatement
 {
-    private readonly List<Column> columns = [];
-    private int next;
+    private readonly Slice[] slices;
+    private Slice current;
+
+    /// <param name="text">The statement.</param>
+    /// <param name="count">Into how many slices its rows are divided.</param>
+    public PostgresStatement(string text, int count = 1)
+    {
+        slices = new Slice[count];
+        for (int slice = 0; slice < count; slice++)
+        {
+            slices[slice] = new Slice(text);
+        }
+
+        current = slices[0];
+    }
 
     /// <summary>How many rows were added.</summary>
     public int Rows { get; private set; }
 
-    /// <summary>The command, to be put into a batch.</summary>
-    public NpgsqlBatchCommand Command { get; } = new(text);
+    /// <summary>Results that are still to be read: one a command that went into the batch.</summary>
+    public int Unread { get; set; }
 
     /// <summary>Begins a row. Its values follow in the order of the parameters, always of the same types.</summary>
-    public PostgresStatement Row()
+    /// <param name="slice">Where the row lies.</param>
+    public PostgresStatement Row(int slice = 0)
     {
-        next = 0;
+        current = slices[slice];
+        current.Begin();
         Rows += 1;
         return this;
     }
 
     public PostgresStatement Add<T>(T value)
     {
-        if (next == columns.Count)
-        {
-            var added = new Column<T>();
-            columns.Add(added);
-            Command.Parameters.Add(added.Parameter);
-        }
-
-        ((Column<T>)columns[next++]).Values.Add(value);
+        current.Add(value);
         return this;
     }
 
@@ -50,21 +59,72 @@ internal sealed class PostgresStatement(string text)
             return;
         }
 
-        foreach (Column column in columns)
+        foreach (Slice slice in slices)
         {
-            column.Bind();
+            Unread += slice.AddTo(batch) ? 1 : 0;
         }
-
-        batch.BatchCommands.Add(Command);
     }
 
     /// <summary>Empties the statement for the next batch.</summary>
     public void Clear()
     {
         Rows = 0;
-        foreach (Column column in columns)
+        Unread = 0;
+        foreach (Slice slice in slices)
         {
-            column.Clear();
+            slice.Clear();
+        }
+    }
+
+    /// <summary>A command with the rows that lie together.</summary>
+    private sealed class Slice(string text)
+    {
+        private readonly NpgsqlBatchCommand command = new(text);
+        private readonly List<Column> columns = [];
+        private int next;
+        private bool hasRows;
+
+        public void Begin()
+        {
+            next = 0;
+            hasRows = true;
+        }
+
+        public void Add<T>(T value)
+        {
+            if (next == columns.Count)
+            {
+                var added = new Column<T>();
+                columns.Add(added);
+                command.Parameters.Add(added.Parameter);
+            }
+
+            ((Column<T>)columns[next++]).Values.Add(value);
+        }
+
+        public bool AddTo(NpgsqlBatch batch)
+        {
+            if (!hasRows)
+            {
+                return false;
+            }
+
+            foreach (Column column in columns)
+            {
+                column.Bind();
+            }
+
+            batch.BatchCommands.Add(command);
+            return true;
+        }
+
+        public void Clear()
+        {
+            hasRows = false;
+            foreach (Column column in columns)
+            {
+                column.Clear();
+            }
         }
     }
 

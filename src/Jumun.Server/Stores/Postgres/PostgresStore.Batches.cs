@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Jumun.Coupons;
 using Jumun.Server.Execution;
 using Npgsql;
 
@@ -7,12 +8,44 @@ namespace Jumun.Server.Stores.Postgres;
 /// <summary>The write half: one batch, one transaction, two round trips.</summary>
 internal sealed partial class PostgresStore
 {
+    public int Lanes => sides.Length;
+
+    /// <summary>A coupon's claims go where the coupon is, because they wait for its lock; all else of a member where the member is.</summary>
+    public int LaneOf(Command command) => sides.Length == 1 ? 0 : command switch
+    {
+        IssueCoupon claim => SideOf(map.Coupons, map.Coupons.Of(claim.CouponId)),
+        IOfMember own => SideOf(map.Members, map.Members.Of(own.MemberId)),
+        _ => 0,
+    };
+
     public async ValueTask LoadAsync(Batch batch)
     {
+        if (laneAddress is null)
+        {
+            throw new InvalidOperationException("The store was opened for reading.");
+        }
+
+        WriteSide side = sides[batch.Lane];
         try
         {
             await AtAsync(FaultPoint.Load).ConfigureAwait(false);
-            if (lane is { } kept)
+            if (isMapOld)
+            {
+                await RenewMapAsync().ConfigureAwait(false);
+            }
+
+            if (side.Lane is { } one && one.Map != map)
+            {
+                DropLane(side);
+            }
+
+            while (map.IsDivided && side.Group != 0 && !map.IsBatchOf(side.Group, batch.BatchId))
+            {
+                // A batch's own row lies on its lane's node: else each commit would take in one node more.
+                batch.Rename();
+            }
+
+            if (side.Lane is { } kept)
             {
                 try
                 {
@@ -22,27 +55,28 @@ internal sealed partial class PostgresStore
                 catch (Exception error) when (PostgresErrors.IsOfDatabase(error) && !PostgresErrors.IsStatementError(error))
                 {
                     // A server that was started anew, or another primary: nothing was written, and a new connection may do.
-                    DropLane();
+                    DropLane(side);
                 }
             }
 
-            PostgresLane opened = await ReopenAsync().ConfigureAwait(false);
+            PostgresLane opened = await ReopenAsync(side).ConfigureAwait(false);
             await opened.LoadAsync(batch).ConfigureAwait(false);
         }
         catch (PostgresException error) when (PostgresErrors.IsStatementError(error))
         {
-            throw await FailedAsync(error).ConfigureAwait(false);
+            throw await FailedAsync(side, error).ConfigureAwait(false);
         }
         catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
         {
-            DropLane();
+            DropLane(side);
             throw new StoreUnavailableException(RequestOutcome.None, error);
         }
     }
 
     public async ValueTask CommitAsync(Batch batch)
     {
-        PostgresLane db = lane ?? throw new InvalidOperationException("The batch was not loaded.");
+        WriteSide side = sides[batch.Lane];
+        PostgresLane db = side.Lane ?? throw new InvalidOperationException("The batch was not loaded.");
         db.Prepare(batch);
         Exception? doubt;
         try
@@ -51,17 +85,17 @@ internal sealed partial class PostgresStore
             doubt = await db.CommitAsync().ConfigureAwait(false);
             await AtAsync(FaultPoint.AfterCommit).ConfigureAwait(false);
         }
-        catch (PostgresException error) when (PostgresErrors.IsStatementError(error))
+        catch (PostgresException error) when (PostgresErrors.IsStatementError(error) && !db.MayHaveCommitted(error))
         {
             // The commit is the last command, and an error skips it.
-            throw await FailedAsync(error).ConfigureAwait(false);
+            throw await FailedAsync(side, error).ConfigureAwait(false);
         }
         catch (Exception error)
         {
             doubt = error;
         }
 
-        if (doubt is not null && !await HasCommittedAsync(batch, doubt).ConfigureAwait(false))
+        if (doubt is not null && !await HasCommittedAsync(side, batch, doubt).ConfigureAwait(false))
         {
             throw PostgresErrors.IsOfDatabase(doubt)
                 ? new StoreUnavailableException(RequestOutcome.None, doubt)
@@ -69,11 +103,12 @@ internal sealed partial class PostgresStore
         }
     }
 
-    public async ValueTask AbandonAsync()
+    public async ValueTask AbandonAsync(int lane = 0)
     {
+        WriteSide side = sides[lane];
         try
         {
-            if (lane is { } db)
+            if (side.Lane is { } db)
             {
                 await db.RollbackAsync().ConfigureAwait(false);
             }
@@ -81,42 +116,47 @@ internal sealed partial class PostgresStore
         catch (Exception)
         {
             // Whatever state the connection is in, its transaction ends with it.
-            DropLane();
+            DropLane(side);
         }
     }
 
-    public async ValueTask MaintainAsync()
+    public async ValueTask MaintainAsync(int lane = 0)
     {
-        if (lane is not { } db || Stopwatch.GetElapsedTime(sweptAt).TotalSeconds < Bounds.PostgresSweepSeconds)
+        WriteSide side = sides[lane];
+        if (side.Lane is not { } db || Stopwatch.GetElapsedTime(side.SweptAt).TotalSeconds < Bounds.PostgresSweepSeconds)
         {
             return;
         }
 
-        sweptAt = Stopwatch.GetTimestamp();
+        side.SweptAt = Stopwatch.GetTimestamp();
         try
         {
             // Batch ids are of version 7: they sort by the time of their batch.
             DateTimeOffset keptFrom = TimeProvider.System.GetUtcNow().AddSeconds(-Bounds.PostgresBatchSeconds);
             await db.SweepAsync(Guid.CreateVersion7(keptFrom)).ConfigureAwait(false);
+
+            // A shard that moved is still found, by a detour: now and then it is asked where they are.
+            isMapOld |= map.IsDivided;
         }
         catch (Exception)
         {
-            DropLane();
+            DropLane(side);
         }
     }
 
     /// <summary>Ends the transaction of a statement that failed, and tells what to make of it.</summary>
-    private async ValueTask<Exception> FailedAsync(PostgresException error)
+    private async ValueTask<Exception> FailedAsync(WriteSide side, PostgresException error)
     {
-        Exception failure = PostgresErrors.OfStatement(error);
+        Exception failure = PostgresErrors.OfStatement(error, map.IsDivided);
+        isMapOld |= map.IsDivided && PostgresErrors.IsOfOldMap(error);
         if (failure is StoreUnavailableException)
         {
             // A server that became a standby, a plan that no longer fits: another session may do better.
-            DropLane();
+            DropLane(side);
         }
         else
         {
-            await AbandonAsync().ConfigureAwait(false);
+            await AbandonAsync(Array.IndexOf(sides, side)).ConfigureAwait(false);
         }
 
         return failure;
@@ -124,22 +164,22 @@ internal sealed partial class PostgresStore
 
     /// <summary>A commit whose outcome was not told is looked up, never guessed, on a connection of its own.</summary>
     /// <exception cref="StoreUnavailableException">It could not be looked up in time: the outcome is unknown.</exception>
-    private async ValueTask<bool> HasCommittedAsync(Batch batch, Exception doubt)
+    private async ValueTask<bool> HasCommittedAsync(WriteSide side, Batch batch, Exception doubt)
     {
-        DropLane();
+        DropLane(side);
         long begun = Stopwatch.GetTimestamp();
         TimeSpan time = TimeSpan.FromSeconds(Bounds.PostgresLookupSeconds);
         while (true)
         {
             try
             {
-                PostgresLane db = await ReopenAsync().ConfigureAwait(false);
+                PostgresLane db = await ReopenAsync(side).ConfigureAwait(false);
                 TimeSpan left = time - Stopwatch.GetElapsedTime(begun);
                 return await db.HasCommittedAsync(batch.BatchId, batch.Rows.Now, left > TimeSpan.Zero ? left : TimeSpan.Zero).ConfigureAwait(false);
             }
             catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
             {
-                DropLane();
+                DropLane(side);
                 if (Stopwatch.GetElapsedTime(begun) >= time)
                 {
                     throw new StoreUnavailableException(RequestOutcome.Unknown, doubt);

@@ -39,8 +39,8 @@ internal sealed partial class PostgresStore
         new Query($"""
             SELECT {PostgresRows.PendingEventColumns}
             FROM unnest($1, $2, $3) AS k(member_id, sequence, event_id)
-            CROSS JOIN LATERAL (SELECT * FROM outbox_queue WHERE member_id = k.member_id AND sequence = k.sequence AND partition = ANY($4) OFFSET 0) q
-            CROSS JOIN LATERAL (SELECT body, type FROM outbox WHERE member_id = k.member_id AND event_id = k.event_id OFFSET 0) o
+            CROSS JOIN LATERAL (SELECT * FROM outbox_queue WHERE member_id = k.member_id AND sequence = k.sequence AND partition = ANY($4){Apart}) q
+            CROSS JOIN LATERAL (SELECT body, type FROM outbox WHERE member_id = q.member_id AND event_id = k.event_id{Apart}) o
             """)
             .With(events.Select(one => one.MemberId).ToArray()).With(events.Select(one => one.Sequence).ToArray())
             .With(events.Select(one => one.EventId).ToArray()).With(partitions.ToArray()),
@@ -54,6 +54,19 @@ internal sealed partial class PostgresStore
     {
         string[] between = Array.FindAll(
             passedOver, member => string.CompareOrdinal(member, above) > 0 && string.CompareOrdinal(member, below) < 0);
+        if (map.IsDivided)
+        {
+            // Each shard goes through its own: what is passed over is read there, and is not sent.
+            return AllAsync(
+                new Query($"""
+                    SELECT {PostgresRows.PendingEventColumns}
+                    FROM outbox_queue q JOIN outbox o ON o.member_id = q.member_id AND o.event_id = q.event_id
+                    WHERE q.partition = ANY($1) AND q.member_id > $3 AND q.member_id < $4 AND q.member_id <> ALL($5)
+                    ORDER BY q.member_id, q.sequence LIMIT $2
+                    """).With(partitions.ToArray()).With(limit).With(above).With(below).With(between),
+                PostgresRows.PendingEvent);
+        }
+
         return AllAsync(
             new Query($"""
                 SELECT {PostgresRows.PendingEventColumns}

@@ -11,17 +11,18 @@ internal sealed partial class PostgresStore : IStore
 {
     private readonly PostgresHosts readers;
     private readonly PointReads pointReads;
-    private readonly PostgresHosts? lanes;
+    private readonly string? laneAddress;
     private readonly short slot;
-    private readonly List<PostgresLane> lost = [];
-    private PostgresLane? lane;
-    private long sweptAt = Stopwatch.GetTimestamp();
+    private readonly SemaphoreSlim reading = new(1);
+    private WriteSide[] sides = [];
+    private ShardMap map = ShardMap.Whole;
+    private volatile bool isMapOld = true;
 
-    private PostgresStore(PostgresHosts readers, PostgresHosts? lanes, short slot)
+    private PostgresStore(PostgresHosts readers, string? laneAddress, short slot)
     {
         this.readers = readers;
         pointReads = new PointReads(ReadPointsAsync);
-        this.lanes = lanes;
+        this.laneAddress = laneAddress;
         this.slot = slot;
     }
 
@@ -45,25 +46,26 @@ internal sealed partial class PostgresStore : IStore
     internal Func<FaultPoint, Task>? Fault { get; set; }
 
     /// <summary>The server's process for the lane; null while there is no lane.</summary>
-    internal int? BackendId => lane?.BackendId;
+    internal int? BackendId => sides[0].Lane?.BackendId;
 
     /// <summary>Commands of the last batch, in each of its round trips.</summary>
-    internal (int Load, int Write) Commands => lane?.Commands ?? default;
+    internal (int Load, int Write) Commands => sides[0].Lane?.Commands ?? default;
 
     /// <summary>Opens the database for a server.</summary>
     /// <param name="connectionString">As Npgsql reads it; several hosts for failover.</param>
     /// <param name="processName">What tells this process from others on the database; null for the machine's name and the process id.</param>
+    /// <param name="hasLanePerNode">Whether a cluster's batches go to the node of their members, a lane each, and not all by way of the coordinator.</param>
     /// <exception cref="SetupException">It cannot be reached, or its schema is not what 'migrate' brings.</exception>
-    public static async Task<PostgresStore> OpenAsync(string connectionString, string? processName)
+    public static async Task<PostgresStore> OpenAsync(string connectionString, string? processName, bool hasLanePerNode = true)
     {
         processName ??= string.Create(
             System.Globalization.CultureInfo.InvariantCulture, $"{Environment.MachineName}:{Environment.ProcessId}");
         var store = new PostgresStore(
-            PostgresConnections.Readers(connectionString), PostgresConnections.Lane(connectionString), PostgresHash.SlotOf(processName));
+            PostgresConnections.Readers(connectionString), connectionString, PostgresHash.SlotOf(processName));
         return await store.CheckedAsync(async () =>
         {
             await store.MustBeCurrentAsync().ConfigureAwait(false);
-            await store.ReopenAsync().ConfigureAwait(false);
+            await store.OpenSidesAsync(hasLanePerNode).ConfigureAwait(false);
         }).ConfigureAwait(false);
     }
 
@@ -71,19 +73,26 @@ internal sealed partial class PostgresStore : IStore
     /// <exception cref="SetupException">It cannot be reached, or its schema is another version's.</exception>
     public static async Task<PostgresStore> OpenForReadingAsync(string connectionString)
     {
-        var store = new PostgresStore(PostgresConnections.Readers(connectionString), lanes: null, slot: 0);
+        var store = new PostgresStore(PostgresConnections.Readers(connectionString), laneAddress: null, slot: 0);
         return await store.CheckedAsync(store.MustBeCurrentAsync).ConfigureAwait(false);
     }
 
     /// <summary>Brings the schema up to date, and tells the names of the steps that took.</summary>
     /// <exception cref="SetupException">The database cannot be reached, or was changed by steps that this program does not know.</exception>
-    public static async Task<IReadOnlyList<string>> MigrateAsync(string connectionString)
+    public static Task<IReadOnlyList<string>> MigrateAsync(string connectionString) => OnPlainAsync(connectionString, PostgresMigrations.ApplyAsync);
+
+    /// <summary>Divides the tables of an up-to-date schema among the nodes of a cluster, and tells what was divided.</summary>
+    /// <exception cref="SetupException">The database cannot be reached, or is no coordinator's.</exception>
+    public static Task<IReadOnlyList<string>> DivideAsync(string connectionString, ShardSettings shards) =>
+        OnPlainAsync(connectionString, connection => PostgresDivision.ApplyAsync(connection, shards));
+
+    private static async Task<IReadOnlyList<string>> OnPlainAsync(string connectionString, Func<NpgsqlConnection, Task<IReadOnlyList<string>>> change)
     {
         await using NpgsqlDataSource source = PostgresConnections.Plain(connectionString);
         try
         {
             await using NpgsqlConnection connection = await source.OpenConnectionAsync().ConfigureAwait(false);
-            return await PostgresMigrations.ApplyAsync(connection).ConfigureAwait(false);
+            return await change(connection).ConfigureAwait(false);
         }
         catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
         {
@@ -93,7 +102,7 @@ internal sealed partial class PostgresStore : IStore
 
     public async ValueTask<string?> ProbeAsync()
     {
-        if (lanes is not null && Volatile.Read(ref lane) is null)
+        if (laneAddress is not null && Array.TrueForAll(sides, static side => side.Lane is null))
         {
             return "the database cannot be written";
         }
@@ -115,13 +124,14 @@ internal sealed partial class PostgresStore : IStore
 
     public async ValueTask DisposeAsync()
     {
-        await AbandonAsync().ConfigureAwait(false);
-        DropLane();
-        if (lanes is not null)
+        for (int lane = 0; lane < sides.Length; lane++)
         {
-            await lanes.DisposeAsync().ConfigureAwait(false);
+            await AbandonAsync(lane).ConfigureAwait(false);
+            DropLane(sides[lane]);
+            await sides[lane].Hosts.DisposeAsync().ConfigureAwait(false);
         }
 
+        reading.Dispose();
         await readers.DisposeAsync().ConfigureAwait(false);
     }
 
@@ -154,33 +164,78 @@ internal sealed partial class PostgresStore : IStore
         }
 
         await PostgresMigrations.MustBeCurrentAsync(connection).ConfigureAwait(false);
+        await ReadMapAsync(connection).ConfigureAwait(false);
     }
 
-    private async ValueTask<PostgresLane> ReopenAsync()
+    /// <summary>Reads where rows lie. A lane goes by the map that it was opened with, and is opened anew when there is another.</summary>
+    private async Task ReadMapAsync(NpgsqlConnection connection)
+    {
+        ShardMap read = await ShardMap.ReadAsync(connection).ConfigureAwait(false);
+        map = read.IsSameAs(map) ? map : read;
+        isMapOld = false;
+    }
+
+    /// <summary>Opens a lane: the only one, or one a node that holds members.</summary>
+    private async Task OpenSidesAsync(bool hasLanePerNode)
+    {
+        sides = hasLanePerNode && map.IsDivided
+            ? [.. map.Nodes.Select(node => new WriteSide(PostgresConnections.Lane(PostgresConnections.At(laneAddress!, node.Host, node.Port), true), node.Group))]
+            : [new WriteSide(PostgresConnections.Lane(laneAddress!, map.IsDivided), group: 0)];
+        foreach (WriteSide side in sides)
+        {
+            await ReopenAsync(side).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The lane of the node that holds a slice; a node that came since the start has none yet.</summary>
+    private int SideOf(Slices slices, int slice) => Math.Max(0, Array.FindIndex(sides, side => side.Group == slices.GroupOf(slice)));
+
+    private async ValueTask<PostgresLane> ReopenAsync(WriteSide side)
     {
         await AtAsync(FaultPoint.Reopen).ConfigureAwait(false);
-        PostgresHosts hosts = lanes ?? throw new InvalidOperationException("The store was opened for reading.");
-        lost.RemoveAll(static session => !session.IsLost);
-        if (lost.Count >= Bounds.PostgresLostSessions)
+        if (isMapOld)
         {
-            throw new NpgsqlException($"{lost.Count} sessions still wait for their commits, for a standby perhaps; no further one is opened");
+            await RenewMapAsync().ConfigureAwait(false);
         }
 
-        PostgresLane opened = await PostgresLane.OpenAsync(hosts, slot).ConfigureAwait(false);
-        Volatile.Write(ref lane, opened);
+        side.Lost.RemoveAll(static session => !session.IsLost);
+        if (side.Lost.Count >= Bounds.PostgresLostSessions)
+        {
+            throw new NpgsqlException($"{side.Lost.Count} sessions still wait for their commits, for a standby perhaps; no further one is opened");
+        }
+
+        PostgresLane opened = await PostgresLane.OpenAsync(side.Hosts, map, slot).ConfigureAwait(false);
+        side.Lane = opened;
         return opened;
     }
 
-    private void DropLane()
+    private async Task RenewMapAsync()
+    {
+        await reading.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            if (isMapOld)
+            {
+                await using NpgsqlConnection connection = await readers.OpenConnectionAsync().ConfigureAwait(false);
+                await ReadMapAsync(connection).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            reading.Release();
+        }
+    }
+
+    private static void DropLane(WriteSide side)
     {
         try
         {
-            if (lane is { } dropped)
+            if (side.Lane is { } dropped)
             {
                 dropped.Dispose();
                 if (dropped.IsLost)
                 {
-                    lost.Add(dropped);
+                    side.Lost.Add(dropped);
                 }
             }
         }
@@ -189,8 +244,32 @@ internal sealed partial class PostgresStore : IStore
             // It was lost already, or its session is still busy and ends on its own.
         }
 
-        Volatile.Write(ref lane, null);
+        side.Lane = null;
     }
 
     private Task AtAsync(FaultPoint point) => Fault?.Invoke(point) ?? Task.CompletedTask;
+
+    /// <summary>Where batches of a lane go, one after the other.</summary>
+    /// <param name="hosts">How it is reached.</param>
+    /// <param name="group">The group of nodes that it is, 0 for the coordinator.</param>
+    private sealed class WriteSide(PostgresHosts hosts, int group)
+    {
+        private PostgresLane? lane;
+
+        public PostgresHosts Hosts { get; } = hosts;
+
+        public int Group { get; } = group;
+
+        /// <summary>Its session; null while there is none. Probes look at it from elsewhere.</summary>
+        public PostgresLane? Lane
+        {
+            get => Volatile.Read(ref lane);
+            set => Volatile.Write(ref lane, value);
+        }
+
+        /// <summary>Sessions that were given up while they wait.</summary>
+        public List<PostgresLane> Lost { get; } = [];
+
+        public long SweptAt { get; set; } = Stopwatch.GetTimestamp();
+    }
 }

@@ -18,9 +18,13 @@ namespace Jumun.Server.Stores.Postgres;
 /// follows it, the commit too. Rows that another process may be inserting at this moment come first, each sort in the
 /// order of its keys; counters, for which processes might wait for one another, come last.
 /// </summary>
-internal sealed class PostgresWrite : IDisposable
+/// <param name="connection">The lane's.</param>
+/// <param name="map">Where rows lie. Only what is changed in place goes slice by slice: inserts find their shards themselves.</param>
+/// <param name="slot">Where this process counts its sales.</param>
+internal sealed class PostgresWrite(NpgsqlConnection connection, ShardMap map, short slot) : IDisposable
 {
-    private readonly NpgsqlBatch batch;
+    // No timeout: a commit is never cancelled.
+    private readonly NpgsqlBatch batch = new(connection) { Timeout = 0 };
     private readonly NpgsqlParameter<Guid> batchId = new();
     private readonly NpgsqlParameter<long> batchTime = new();
     private readonly NpgsqlBatchCommand insertBatch = new("INSERT INTO batches (batch_id, created_at, committed) VALUES ($1, $2, true)");
@@ -43,7 +47,7 @@ internal sealed class PostgresWrite : IDisposable
         UPDATE products t SET name = v.name, price = v.price, stock = v.stock, on_sale = v.on_sale
         FROM unnest($1, $2, $3, $4, $5) AS v(product_id, name, price, stock, on_sale)
         WHERE t.product_id = v.product_id AND t.product_id = ANY($1)
-        """);
+        """, map.Products.Count);
 
     private readonly PostgresStatement insertStockChanges = new("""
         INSERT INTO stock_changes (product_id, batch_id, line, change, reason, created_at) SELECT * FROM unnest($1, $2, $3, $4, $5, $6)
@@ -58,7 +62,7 @@ internal sealed class PostgresWrite : IDisposable
           issue_until = v.issue_until, usable_until = v.usable_until
         FROM unnest($1, $2, $3, $4, $5, $6, $7) AS v(coupon_id, name, quantity, issued, issue_from, issue_until, usable_until)
         WHERE t.coupon_id = v.coupon_id AND t.coupon_id = ANY($1)
-        """);
+        """, map.Coupons.Count);
 
     private readonly PostgresStatement insertIssuedCoupons = new("""
         INSERT INTO issued_coupons (member_id, coupon_id, number, status, order_id, issued_at) SELECT * FROM unnest($1, $2, $3, $4, $5, $6)
@@ -68,13 +72,13 @@ internal sealed class PostgresWrite : IDisposable
         UPDATE issued_coupons t SET status = v.status, order_id = v.order_id
         FROM unnest($1, $2, $3, $4) AS v(member_id, coupon_id, status, order_id)
         WHERE t.member_id = v.member_id AND t.coupon_id = v.coupon_id AND t.member_id = ANY($1)
-        """);
+        """, map.Members.Count);
 
     private readonly PostgresStatement updateWallets = new("""
         UPDATE wallets t SET balance = v.balance, entries = v.entries, events = v.events
         FROM unnest($1, $2, $3, $4) AS v(member_id, balance, entries, events)
         WHERE t.member_id = v.member_id AND t.member_id = ANY($1)
-        """);
+        """, map.Members.Count);
 
     private readonly PostgresStatement insertLedger = new("""
         INSERT INTO ledger (member_id, entry, kind, amount, balance, order_id, created_at) SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7)
@@ -90,18 +94,18 @@ internal sealed class PostgresWrite : IDisposable
 
     // Found by their ids, which grow with time and lie close together, however many orders their members have. The member is
     // compared in a way that offers the planner no other index: on a table of a few rows it would go through all of it, for ever.
-    private readonly PostgresStatement updateOrders = new("""
+    private readonly PostgresStatement updateOrders = new($"""
         UPDATE orders t SET status = v.status, paid_at = v.paid_at, ended_at = v.ended_at
         FROM unnest($1, $2, $3, $4, $5) AS v(member_id, order_id, status, paid_at, ended_at)
-        WHERE t.order_id = v.order_id AND t.order_id = ANY($2) AND (t.member_id = v.member_id) IS TRUE
-        """);
+        WHERE t.order_id = v.order_id AND t.order_id = ANY($2) AND (t.member_id = v.member_id) IS TRUE{map.Within("t.member_id", "$1")}
+        """, map.Members.Count);
 
-    private readonly PostgresStatement clearCarts = new("DELETE FROM cart_lines WHERE member_id = ANY($1)");
+    private readonly PostgresStatement clearCarts = new("DELETE FROM cart_lines WHERE member_id = ANY($1)", map.Members.Count);
 
     private readonly PostgresStatement deleteCartLines = new("""
         DELETE FROM cart_lines t USING unnest($1, $2) AS v(member_id, product_id)
         WHERE t.member_id = v.member_id AND t.product_id = v.product_id AND t.member_id = ANY($1)
-        """);
+        """, map.Members.Count);
 
     private readonly PostgresUpsert putCartLines = new(
         "INSERT INTO cart_lines (member_id, product_id, quantity)", 3,
@@ -122,12 +126,12 @@ internal sealed class PostgresWrite : IDisposable
     private readonly PostgresStatement failEvents = new("""
         UPDATE outbox_queue t SET failed_at = v.failed_at FROM unnest($1, $2, $3) AS v(member_id, sequence, failed_at)
         WHERE t.member_id = v.member_id AND t.sequence = v.sequence AND t.member_id = ANY($1)
-        """);
+        """, map.Members.Count);
 
     private readonly PostgresStatement deleteDead = new("""
         DELETE FROM outbox_dead t USING unnest($1, $2) AS v(member_id, sequence)
         WHERE t.member_id = v.member_id AND t.sequence = v.sequence AND t.member_id = ANY($1)
-        """);
+        """, map.Members.Count);
 
     private readonly PostgresUpsert insertDead = new(
         "INSERT INTO outbox_dead (member_id, sequence, event_id, created_at)", 4, "ON CONFLICT (member_id, sequence) DO NOTHING");
@@ -135,20 +139,29 @@ internal sealed class PostgresWrite : IDisposable
     private readonly PostgresStatement deleteDelivered = new("""
         DELETE FROM outbox_queue t USING unnest($1, $2) AS v(member_id, sequence)
         WHERE t.member_id = v.member_id AND t.sequence = v.sequence AND t.member_id = ANY($1)
-        """);
+        """, map.Members.Count);
 
     // Each is found by its key and deleted where it lies: it is locked, and was never changed.
-    private readonly PostgresStatement forgetEvents = new("""
-        DELETE FROM outbox WHERE ctid = ANY(ARRAY(SELECT o.ctid FROM unnest($1, $2) AS k(member_id, event_id)
-          CROSS JOIN LATERAL (SELECT ctid FROM outbox WHERE member_id = k.member_id AND event_id = k.event_id OFFSET 0) o))
-        """);
+    private readonly PostgresStatement forgetEvents = new(
+        map.IsDivided
+            ? """
+                DELETE FROM outbox t USING unnest($1, $2) AS v(member_id, event_id)
+                WHERE t.member_id = v.member_id AND t.event_id = v.event_id AND t.member_id = ANY($1)
+                """
+            : """
+                DELETE FROM outbox WHERE ctid = ANY(ARRAY(SELECT o.ctid FROM unnest($1, $2) AS k(member_id, event_id)
+                  CROSS JOIN LATERAL (SELECT ctid FROM outbox WHERE member_id = k.member_id AND event_id = k.event_id OFFSET 0) o))
+                """,
+        map.Members.Count);
 
     private readonly PostgresStatement rememberForgotten = new(
         "UPDATE forgotten_events SET before = greatest(before, ($1)[1]) WHERE only_row = 1");
 
-    private readonly PostgresStatement forgetKeys = new("""
+    // Shards are gone through without a lock beforehand: whoever holds the lease forgets, and a key is never written twice.
+    private readonly PostgresStatement forgetKeys = new($"""
         DELETE FROM idempotency_keys t USING (
-          SELECT subject, key FROM idempotency_keys WHERE created_at < ($1)[1] ORDER BY created_at LIMIT ($2)[1] FOR UPDATE SKIP LOCKED) old
+          SELECT subject, key FROM idempotency_keys WHERE created_at < ($1)[1] ORDER BY created_at LIMIT ($2)[1]
+          {(map.IsDivided ? "" : "FOR UPDATE SKIP LOCKED")}) old
         WHERE t.subject = old.subject AND t.key = old.key
         """);
 
@@ -156,8 +169,6 @@ internal sealed class PostgresWrite : IDisposable
         "INSERT INTO sales (product_id, hour, slot, quantity, amount)", 5,
         "ON CONFLICT (product_id, hour, slot) DO UPDATE SET quantity = sales.quantity + excluded.quantity, amount = sales.amount + excluded.amount");
 
-    private readonly short slot;
-    private readonly PostgresStatement[] statements;
     private readonly List<Wallet> newWallets = [];
     private readonly List<IdempotencyKey> newKeys = [];
     private readonly List<CartEdit> cartLines = [];
@@ -166,33 +177,24 @@ internal sealed class PostgresWrite : IDisposable
     private readonly List<QueuedEvent> resent = [];
     private readonly List<QueuedEvent> dead = [];
 
-    /// <param name="connection">The lane's.</param>
-    /// <param name="slot">Where this process counts its sales.</param>
-    public PostgresWrite(NpgsqlConnection connection, short slot)
-    {
-        this.slot = slot;
-
-        // No timeout: a commit is never cancelled.
-        batch = new NpgsqlBatch(connection) { Timeout = 0 };
-        insertBatch.Parameters.Add(batchId);
-        insertBatch.Parameters.Add(batchTime);
-        statements =
-        [
-            insertWallets, insertKeys, insertProducts, updateProducts, insertStockChanges, insertCoupons, updateCoupons, insertIssuedCoupons,
-            updateIssuedCoupons, updateWallets, insertLedger, insertOrders, updateOrders, clearCarts, deleteCartLines, insertEvents,
-            queueEvents, deleteDelivered, failEvents, deleteDead, forgetEvents, rememberForgotten, forgetKeys,
-        ];
-    }
-
     /// <summary>Commands of the batch that was prepared.</summary>
     public int Commands => batch.BatchCommands.Count;
 
     public void Dispose() => batch.Dispose();
 
+    /// <summary>Whether a command is the commit.</summary>
+    public bool IsCommit(NpgsqlBatchCommand? command) => ReferenceEquals(command, commit);
+
     /// <summary>Gathers all that is to be written.</summary>
     public void Prepare(Batch changes, PostgresLoad loaded)
     {
         Clear();
+        if (insertBatch.Parameters.Count == 0)
+        {
+            insertBatch.Parameters.Add(batchId);
+            insertBatch.Parameters.Add(batchTime);
+        }
+
         batchId.TypedValue = changes.BatchId;
         batchTime.TypedValue = changes.Rows.Now.ToUnixTimeMilliseconds();
         batch.BatchCommands.Add(insertBatch);
@@ -214,11 +216,29 @@ internal sealed class PostgresWrite : IDisposable
     private void Clear()
     {
         batch.BatchCommands.Clear();
-        foreach (PostgresStatement statement in statements)
-        {
-            statement.Clear();
-        }
-
+        insertWallets.Clear();
+        insertKeys.Clear();
+        insertProducts.Clear();
+        updateProducts.Clear();
+        insertStockChanges.Clear();
+        insertCoupons.Clear();
+        updateCoupons.Clear();
+        insertIssuedCoupons.Clear();
+        updateIssuedCoupons.Clear();
+        updateWallets.Clear();
+        insertLedger.Clear();
+        insertOrders.Clear();
+        updateOrders.Clear();
+        clearCarts.Clear();
+        deleteCartLines.Clear();
+        insertEvents.Clear();
+        queueEvents.Clear();
+        deleteDelivered.Clear();
+        failEvents.Clear();
+        deleteDead.Clear();
+        forgetEvents.Clear();
+        rememberForgotten.Clear();
+        forgetKeys.Clear();
         putCartLines.Clear();
         requeueEvents.Clear();
         insertDead.Clear();
@@ -243,7 +263,7 @@ internal sealed class PostgresWrite : IDisposable
             }
             else
             {
-                updateWallets.Row().Add(wallet.MemberId).Add(wallet.Balance).Add(wallet.Entries).Add(wallet.Events);
+                updateWallets.Row(map.Members.Of(wallet.MemberId)).Add(wallet.MemberId).Add(wallet.Balance).Add(wallet.Entries).Add(wallet.Events);
             }
         }
 
@@ -286,7 +306,7 @@ internal sealed class PostgresWrite : IDisposable
     {
         foreach (Product product in changes.Rows.Products.Written)
         {
-            (product.State == RowState.Added ? insertProducts : updateProducts).Row()
+            (product.State == RowState.Added ? insertProducts.Row() : updateProducts.Row(map.Products.Of(product.ProductId)))
                 .Add(product.ProductId).Add(product.Name).Add(product.Price).Add(product.Stock).Add(product.OnSale);
         }
 
@@ -313,7 +333,7 @@ internal sealed class PostgresWrite : IDisposable
             }
             else
             {
-                updateCoupons.Row().Add(coupon.CouponId).Add(coupon.Name).Add(coupon.Quantity).Add(coupon.Issued)
+                updateCoupons.Row(map.Coupons.Of(coupon.CouponId)).Add(coupon.CouponId).Add(coupon.Name).Add(coupon.Quantity).Add(coupon.Issued)
                     .Add(coupon.IssueFrom).Add(coupon.IssueUntil).Add(coupon.UsableUntil);
             }
         }
@@ -327,7 +347,8 @@ internal sealed class PostgresWrite : IDisposable
             }
             else
             {
-                updateIssuedCoupons.Row().Add(coupon.MemberId).Add(coupon.CouponId).Add((short)coupon.Status).Add(coupon.OrderId);
+                updateIssuedCoupons.Row(map.Members.Of(coupon.MemberId))
+                    .Add(coupon.MemberId).Add(coupon.CouponId).Add((short)coupon.Status).Add(coupon.OrderId);
             }
         }
 
@@ -360,7 +381,8 @@ internal sealed class PostgresWrite : IDisposable
 
         foreach (Order order in rows.Orders.Written)
         {
-            updateOrders.Row().Add(order.MemberId).Add(order.OrderId).Add((short)order.Status).Add(order.PaidAt).Add(order.EndedAt);
+            updateOrders.Row(map.Members.Of(order.MemberId))
+                .Add(order.MemberId).Add(order.OrderId).Add((short)order.Status).Add(order.PaidAt).Add(order.EndedAt);
         }
 
         insertOrders.AddTo(batch);
@@ -386,7 +408,7 @@ internal sealed class PostgresWrite : IDisposable
 
             if ((cleared ??= new HashSet<string>(StringComparer.Ordinal)).Add(edit.MemberId))
             {
-                clearCarts.Row().Add(edit.MemberId);
+                clearCarts.Row(map.Members.Of(edit.MemberId)).Add(edit.MemberId);
             }
         }
 
@@ -401,7 +423,7 @@ internal sealed class PostgresWrite : IDisposable
         {
             if (line.Quantity is null)
             {
-                deleteCartLines.Row().Add(line.MemberId).Add(line.ProductId!.Value);
+                deleteCartLines.Row(map.Members.Of(line.MemberId)).Add(line.MemberId).Add(line.ProductId!.Value);
             }
         }
 
@@ -425,28 +447,29 @@ internal sealed class PostgresWrite : IDisposable
 
         foreach (Delivery delivery in rows.Deliveries)
         {
-            deleteDelivered.Row().Add(delivery.MemberId).Add(delivery.Sequence);
+            deleteDelivered.Row(map.Members.Of(delivery.MemberId)).Add(delivery.MemberId).Add(delivery.Sequence);
         }
 
         foreach (OutboxRow row in rows.Outbox.Written)
         {
             QueuedEvent queued = loaded[row.EventId];
+            int slice = map.Members.Of(queued.MemberId);
             if (row.IsForgotten)
             {
-                forgetEvents.Row().Add(queued.MemberId).Add(queued.EventId);
+                forgetEvents.Row(slice).Add(queued.MemberId).Add(queued.EventId);
             }
             else if (row.Delivery == OutboxState.Dead)
             {
-                deleteDelivered.Row().Add(queued.MemberId).Add(queued.Sequence);
+                deleteDelivered.Row(slice).Add(queued.MemberId).Add(queued.Sequence);
                 dead.Add(queued);
             }
             else if (row.FailedAt is { } failedAt)
             {
-                failEvents.Row().Add(queued.MemberId).Add(queued.Sequence).Add(failedAt);
+                failEvents.Row(slice).Add(queued.MemberId).Add(queued.Sequence).Add(failedAt);
             }
             else
             {
-                deleteDead.Row().Add(queued.MemberId).Add(queued.Sequence);
+                deleteDead.Row(slice).Add(queued.MemberId).Add(queued.Sequence);
                 resent.Add(queued);
             }
         }

@@ -66,7 +66,7 @@ internal sealed partial class SqliteStore
         return ValueTask.CompletedTask;
     }
 
-    public ValueTask AbandonAsync()
+    public ValueTask AbandonAsync(int lane = 0)
     {
         try
         {
@@ -83,7 +83,7 @@ internal sealed partial class SqliteStore
         return ValueTask.CompletedTask;
     }
 
-    public async ValueTask MaintainAsync()
+    public async ValueTask MaintainAsync(int lane = 0)
     {
         if (writer is not { } db)
         {

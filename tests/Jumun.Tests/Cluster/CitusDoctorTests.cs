@@ -1,0 +1,42 @@
+using Jumun.Tests.Crashes;
+using Npgsql;
+
+namespace Jumun.Tests.Cluster;
+
+/// <summary>The program's verbs on a cluster: dividing the tables of a shop that is there already, and what the doctor says of it.</summary>
+public sealed class CitusDoctorTests
+{
+    [Fact]
+    public async Task A_shop_that_is_there_is_divided_with_its_rows_and_the_doctor_knows_its_nodes()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        string database = await CitusServer.CreateDatabaseAsync();
+        using var folder = new TemporaryFolder();
+        using var program = new ServerProcess(folder.FullName, new() { ["Jumun:Store"] = "postgres", ["ConnectionStrings:Jumun"] = database });
+        (int exitCode, string output) = await program.RunAsync(cancellation, "migrate");
+        Assert.True(exitCode == 0, output);
+        Assert.Equal(0, (await program.RunAsync(cancellation, "seed")).ExitCode);
+        (exitCode, output) = await program.RunAsync(cancellation, "doctor");
+        Assert.Equal(1, exitCode);
+        Assert.Contains("not divided", output, StringComparison.Ordinal);
+
+        (exitCode, output) = await program.RunAsync(cancellation, "migrate", "--distributed");
+        Assert.True(exitCode == 0, output);
+        Assert.Contains("wallets by member_id", output, StringComparison.Ordinal);
+        (exitCode, output) = await program.RunAsync(cancellation, "migrate", "--distributed");
+        Assert.True(exitCode == 0, output);
+        Assert.DoesNotContain("by member_id", output, StringComparison.Ordinal);
+        (exitCode, output) = await program.RunAsync(cancellation, "audit");
+        Assert.True(exitCode == 0, output);
+        Assert.DoesNotContain("(0 checked)", output.Split('\n').Single(line => line.Contains(" I3 ", StringComparison.Ordinal)), StringComparison.Ordinal);
+        (exitCode, output) = await program.RunAsync(cancellation, "doctor");
+        Assert.True(exitCode == 0, output);
+        Assert.Contains("shard map", output, StringComparison.Ordinal);
+        foreach (string worker in await CitusServer.WorkersAsync(database))
+        {
+            var settings = new NpgsqlConnectionStringBuilder(worker);
+            Assert.Equal(2, output.Split('\n').Count(line => line.StartsWith("ok", StringComparison.Ordinal)
+                && line.Contains($" {settings.Host}:{settings.Port} ", StringComparison.Ordinal)));
+        }
+    }
+}
