@@ -1,6 +1,7 @@
 using Jumun.Server.Stores;
 using Jumun.Server.Stores.Postgres;
 using Jumun.Tests.Stores;
+using Npgsql;
 
 namespace Jumun.Tests.Cluster;
 
@@ -18,6 +19,14 @@ public sealed class CitusStoreTests : StoreContract
         }
 
         return await PostgresStore.OpenAsync(database, "test");
+    }
+
+    private protected override async Task RunAsync(string sql)
+    {
+        await using var connection = new NpgsqlConnection(database);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
     }
 
     private protected override async ValueTask CleanAsync() => await CitusServer.DropAsync(database);
