@@ -52,7 +52,7 @@ load() { # SYSTEM STORE WORK PORT CONNECTIONS SECONDS
   [ "$3" = hot ] || products=10000
   case $3 in mix) first=$((coupon + 30)) ;; ten) first=$((coupon + 32)) ;; esac
   [ "$1" != jumun ] || before=$(counters)
-  line=$(PRODUCTS=$products FIRST_COUPON=$first wrk -t2 -c"$5" -d"${6}s" --latency -s "bench/wrk/$(script_of "$3").lua" "http://127.0.0.1:$4" | sed -n 's/^RESULT //p')
+  line=$(PRODUCTS=$products FIRST_COUPON=$first wrk -t$(($5 < 2 ? $5 : 2)) -c"$5" -d"${6}s" --latency -s "bench/wrk/$(script_of "$3").lua" "http://127.0.0.1:$4" | sed -n 's/^RESULT //p')
   if [ -n "$before" ]; then
     after=$(counters)
     counted=$(differences "$before" "$after" "$(echo "$line" | sed 's/requests=\([0-9]*\).*/\1/')")

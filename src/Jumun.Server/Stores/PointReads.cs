@@ -95,6 +95,8 @@ internal sealed class PointRound
 /// <param name="query">Reads a round, each row as it is in a snapshot begun now.</param>
 internal sealed class PointReads(Func<PointRound, ValueTask> query)
 {
+    private const int RoundsOfACaller = 8;
+
     private readonly Lock gate = new();
     private PointRound gathering = new();
     private PointRound resting = new();
@@ -129,8 +131,8 @@ internal sealed class PointReads(Func<PointRound, ValueTask> query)
     }
 
     /// <summary>
-    /// Runs rounds until nobody waits, the first by whoever began and the others by nobody who waits: an embedded store answers
-    /// on the thread that asks, and a busy one is never done. What fails is told to those who wait.
+    /// Runs rounds until nobody waits, the first ones on the thread of whoever began and the others elsewhere: an embedded store
+    /// answers on the thread that asks, and a busy one is never done. What fails is told to those who wait.
     /// </summary>
     private async Task RunAsync()
     {
@@ -149,7 +151,7 @@ internal sealed class PointReads(Func<PointRound, ValueTask> query)
                 gathering = resting;
             }
 
-            if (rounds == 1)
+            if (rounds == RoundsOfACaller)
             {
                 await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
             }
