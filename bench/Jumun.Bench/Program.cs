@@ -5,6 +5,8 @@ return args switch
     ["ceiling", string url, string key] => await Ceiling.RunAsync(url, key),
     ["textbook", string url, string key, string database] => await Textbook.RunAsync(url, key, database),
     ["prepare", string database, string members, string key, string tokens] => await Prepare.RunAsync(database, int.Parse(members), key, tokens),
+    ["slices", string database, string size, string rounds, string lanes] =>
+        await Slices.RunAsync(database, int.Parse(size), int.Parse(rounds), lanes),
     ["measured", string countersUrl] => await ServeMeasured.RunAsync(countersUrl),
     ["report", string results, string page] => await Report.RunAsync(results, page),
     ["growth", string database, string log] => await Growth.RunAsync(database, log, 1_000_000),
@@ -29,6 +31,7 @@ static int Usage()
         receiver URL MILLISECONDS                take events as a data platform does that answers so late
         buy URL TOKENS RATE SECONDS [PLATFORM]   buy so many times a second, however long it takes, and ask the data platform for events
         overload URL TOKENS CONNECTIONS SECONDS  offer more charges than can be settled, when they are due and not when others are answered
+        slices DATABASE SIZE ROUNDS LANES        time batches of that many purchases, by lanes of nodes or of the coordinator
         growth DATABASE LOGFILE [ORDERS]         show that plans made on empty tables stay fast up to that many orders
         """);
     return 2;

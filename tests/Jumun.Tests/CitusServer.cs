@@ -16,6 +16,7 @@ internal static class CitusServer
 
     private static readonly ConcurrentStack<string> Free = new();
     private static readonly ConcurrentDictionary<string, bool> Spoilt = new();
+    private static readonly Lazy<Task<string[]>> Nodes = new(NodesAsync);
     private static int last;
 
     /// <summary>The coordinator's connection string; null when the tests are to run on PostgreSQL itself.</summary>
@@ -39,13 +40,12 @@ internal static class CitusServer
     public static async Task<string> CreateDatabaseAsync()
     {
         string name = $"jumun_test_{Interlocked.Increment(ref last).ToString(CultureInfo.InvariantCulture)}";
-        string[] nodes = [Coordinator!, .. await WorkersAsync(Coordinator!)];
+        string[] nodes = await Nodes.Value;
         foreach (string node in nodes)
         {
             await ExecuteAsync(
                 node,
                 "SET citus.enable_create_database_propagation = off",
-                $"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
                 $"CREATE DATABASE {name}");
             await ExecuteAsync(On(node, name), "CREATE EXTENSION citus");
         }
@@ -66,16 +66,26 @@ internal static class CitusServer
     public static async Task DropAsync(string address)
     {
         NpgsqlConnection.ClearAllPools();
-        await ExecuteAsync(
-            address,
-            """
-            TRUNCATE products, stock_changes, sales, coupons, issued_coupons, wallets, ledger, orders, cart_lines, outbox, outbox_queue,
-              outbox_dead, idempotency_keys, batches, processes;
-            """,
-            "UPDATE leases SET holder = NULL, until = 0");
-        if (!Spoilt.ContainsKey(address))
+        if (Spoilt.ContainsKey(address))
         {
+            return;
+        }
+
+        try
+        {
+            await ExecuteAsync(
+                address,
+                """
+                TRUNCATE products, stock_changes, sales, coupons, issued_coupons, wallets, ledger, orders, cart_lines, outbox, outbox_queue,
+                  outbox_dead, idempotency_keys, batches, processes;
+                """,
+                "UPDATE leases SET holder = NULL, until = 0");
             Free.Push(address);
+        }
+        catch (NpgsqlException)
+        {
+            // A test that failed while a worker was away: its own error is the one to be told.
+            Forget(address);
         }
     }
 
@@ -108,6 +118,24 @@ internal static class CitusServer
             await using var command = new NpgsqlCommand(statement, connection) { CommandTimeout = 120 };
             await command.ExecuteNonQueryAsync();
         }
+    }
+
+    /// <summary>The coordinator and the workers, without what an earlier run left there: each database keeps a process of its own busy.</summary>
+    private static async Task<string[]> NodesAsync()
+    {
+        string[] nodes = [Coordinator!, .. await WorkersAsync(Coordinator!)];
+        foreach (string node in nodes)
+        {
+            await using var connection = new NpgsqlConnection($"{node};Pooling=false");
+            await connection.OpenAsync();
+            await using var command = new NpgsqlCommand(
+                "SELECT coalesce(string_agg(datname, ' '), '') FROM pg_database WHERE datname ~ '^jumun_test_[0-9]+$'", connection);
+            string[] left = ((string)(await command.ExecuteScalarAsync())!).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            await ExecuteAsync(
+                node, ["SET citus.enable_create_database_propagation = off", .. left.Select(name => $"DROP DATABASE IF EXISTS {name} WITH (FORCE)")]);
+        }
+
+        return nodes;
     }
 
     private static string On(string address, string database) => new NpgsqlConnectionStringBuilder(address) { Database = database }.ConnectionString;

@@ -14,8 +14,8 @@ internal static class CitusDoctor
         SELECT n.nodename || ':' || n.nodeport, n.isactive AND n.metadatasynced, coalesce(r.success, false), coalesce(r.result, '')
         FROM pg_dist_node n
         LEFT JOIN run_command_on_all_nodes($$SELECT string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings WHERE name IN
-          ('fsync', 'full_page_writes', 'synchronous_commit', 'max_prepared_transactions', 'citus.recover_2pc_interval')$$, give_warning_for_connection_errors => true)
-          r ON r.nodeid = n.nodeid
+            ('fsync', 'full_page_writes', 'synchronous_commit', 'max_prepared_transactions', 'citus.recover_2pc_interval')$$,
+            give_warning_for_connection_errors => true) r ON r.nodeid = n.nodeid
         WHERE n.noderole = 'primary' ORDER BY n.groupid
         """;
 

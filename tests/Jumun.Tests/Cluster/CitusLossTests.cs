@@ -64,7 +64,8 @@ public sealed class CitusLossTests
     {
         const string cut = """
             SELECT citus_split_shard_by_split_points(s.shardid, ARRAY[s.middle::text], ARRAY[p.nodeid, p.nodeid], 'block_writes')
-            FROM (SELECT *, (shardminvalue::bigint + shardmaxvalue::bigint) / 2 AS middle FROM pg_dist_shard WHERE logicalrelid = 'wallets'::regclass ORDER BY shardid LIMIT 1) s
+            FROM (SELECT *, (shardminvalue::bigint + shardmaxvalue::bigint) / 2 AS middle FROM pg_dist_shard
+                  WHERE logicalrelid = 'wallets'::regclass ORDER BY shardid LIMIT 1) s
             CROSS JOIN LATERAL (SELECT nodeid::int FROM pg_dist_placement JOIN pg_dist_node USING (groupid) WHERE shardid = s.shardid LIMIT 1) p
             """;
         string shards = await ScalarAsync(servers.Address, "SELECT count(*)::text FROM pg_dist_shard WHERE logicalrelid = 'wallets'::regclass");

@@ -179,12 +179,14 @@ internal sealed partial class PostgresStore : IStore
     private async Task OpenSidesAsync(bool hasLanePerNode)
     {
         sides = hasLanePerNode && map.IsDivided
-            ? [.. map.Nodes.Select(node => new WriteSide(PostgresConnections.Lane(PostgresConnections.At(laneAddress!, node.Host, node.Port), true), node.Group))]
-            : [new WriteSide(PostgresConnections.Lane(laneAddress!, map.IsDivided), group: 0)];
+            ? [.. map.Nodes.Select(node => Side(PostgresConnections.At(laneAddress!, node.Host, node.Port), node.Group))]
+            : [Side(laneAddress!, group: 0)];
         foreach (WriteSide side in sides)
         {
             await ReopenAsync(side).ConfigureAwait(false);
         }
+
+        WriteSide Side(string address, int group) => new(PostgresConnections.Lane(address, map.IsDivided), group);
     }
 
     /// <summary>The lane of the node that holds a slice; a node that came since the start has none yet.</summary>
