@@ -107,7 +107,7 @@ public sealed class CitusLossTests
         string programs = await ScalarAsync(worker, "SELECT setting FROM pg_config WHERE name = 'BINDIR'");
         string control = $"{programs}/pg_ctl -D {data}";
         string script = $"sleep 0.2; {control} -m immediate -w stop; sleep 2; {control} -l {data}/restarted.log -w start";
-        await CitusServer.ExecuteAsync(worker, $"COPY (SELECT 1) TO PROGRAM 'setsid sh -c \"{script}\" >/dev/null 2>&1 &'");
+        await CitusServer.ExecuteAsync(worker, $"COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; setsid sh -c \"{script}\" >/dev/null 2>&1 &'");
     }
 
     private static async Task<string> ScalarAsync(string address, string sql)
