@@ -206,7 +206,9 @@ internal sealed partial class PostgresStore : IStore
             throw new NpgsqlException($"{side.Lost.Count} sessions still wait for their commits, for a standby perhaps; no further one is opened");
         }
 
-        PostgresLane opened = await PostgresLane.OpenAsync(side.Hosts, map, slot).ConfigureAwait(false);
+        // Lanes count apart, as processes do: each locks the rows of its own node first, and two would wait in a circle.
+        short own = (short)((slot + Array.IndexOf(sides, side)) % Bounds.SalesSlots);
+        PostgresLane opened = await PostgresLane.OpenAsync(side.Hosts, map, own).ConfigureAwait(false);
         side.Lane = opened;
         return opened;
     }
