@@ -21,6 +21,9 @@ public sealed class RabbitServerTests
             await channel.QueueDeclareAsync("kept", durable: true, exclusive: false, autoDelete: false, cancellationToken: cancellation);
             await channel.BasicPublishAsync(
                 "", "kept", mandatory: true, new BasicProperties { Persistent = true }, Encoding.UTF8.GetBytes("word"), cancellation);
+
+            // A confirmation is about the message. The broker's own log, in which the queue stands, is written a little later.
+            await server.ControlAsync("eval", "mnesia:sync_log().");
             await server.KillAsync();
         }
 

@@ -39,10 +39,10 @@ internal static class SeededBugs
     // Two bugs in one line.
     private static readonly Edit ProductLocks = new(
         $"{Server}/Stores/Postgres/PostgresLoad.cs",
-        "WHERE product_id = ANY($1) ORDER BY product_id FOR NO KEY UPDATE\");",
+        "WHERE product_id = ANY($1) ORDER BY product_id FOR NO KEY UPDATE\",",
         "WHERE product_id = ANY($1) ORDER BY \"\n"
         + "            + (Seeded.Is(\"locks in any order\") ? \"random()\" : \"product_id\")\n"
-        + "            + (Seeded.Is(\"products without locks\") ? \"\" : \" FOR NO KEY UPDATE\"));");
+        + "            + (Seeded.Is(\"products without locks\") ? \"\" : \" FOR NO KEY UPDATE\"),");
 
     public static readonly SeededBug[] All =
     [

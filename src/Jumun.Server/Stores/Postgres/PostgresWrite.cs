@@ -1,12 +1,10 @@
 using Jumun.Cart;
 using Jumun.Coupons;
-using Jumun.DataPlatform;
 using Jumun.Orders;
 using Jumun.Points;
 using Jumun.Products;
 using Jumun.Ranking;
 using Jumun.Server.Api;
-using Jumun.Server.DataPlatform;
 using Jumun.Server.Execution;
 using Jumun.Server.Stores.Sqlite;
 using Npgsql;
@@ -21,7 +19,7 @@ namespace Jumun.Server.Stores.Postgres;
 /// <param name="connection">The lane's.</param>
 /// <param name="map">Where rows lie. Only what is changed in place goes slice by slice: inserts find their shards themselves.</param>
 /// <param name="slot">Where this process counts its sales.</param>
-internal sealed class PostgresWrite(NpgsqlConnection connection, ShardMap map, short slot) : IDisposable
+internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMap map, short slot) : IDisposable
 {
     // No timeout: a commit is never cancelled.
     private readonly NpgsqlBatch batch = new(connection) { Timeout = 0 };
@@ -111,52 +109,6 @@ internal sealed class PostgresWrite(NpgsqlConnection connection, ShardMap map, s
         "INSERT INTO cart_lines (member_id, product_id, quantity)", 3,
         "ON CONFLICT (member_id, product_id) DO UPDATE SET quantity = excluded.quantity");
 
-    private readonly PostgresStatement insertEvents = new("""
-        INSERT INTO outbox (member_id, event_id, order_id, sequence, created_at, type, body) SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7)
-        """);
-
-    private readonly PostgresStatement queueEvents = new("""
-        INSERT INTO outbox_queue (member_id, event_id, sequence, created_at, partition, state) SELECT * FROM unnest($1, $2, $3, $4, $5, $6)
-        """);
-
-    private readonly PostgresUpsert requeueEvents = new(
-        "INSERT INTO outbox_queue (member_id, event_id, sequence, created_at, partition, state)", 6,
-        "ON CONFLICT (member_id, sequence) DO UPDATE SET state = excluded.state, failed_at = NULL");
-
-    private readonly PostgresStatement failEvents = new("""
-        UPDATE outbox_queue t SET failed_at = v.failed_at FROM unnest($1, $2, $3) AS v(member_id, sequence, failed_at)
-        WHERE t.member_id = v.member_id AND t.sequence = v.sequence AND t.member_id = ANY($1)
-        """, map.Members.Count);
-
-    private readonly PostgresStatement deleteDead = new("""
-        DELETE FROM outbox_dead t USING unnest($1, $2) AS v(member_id, sequence)
-        WHERE t.member_id = v.member_id AND t.sequence = v.sequence AND t.member_id = ANY($1)
-        """, map.Members.Count);
-
-    private readonly PostgresUpsert insertDead = new(
-        "INSERT INTO outbox_dead (member_id, sequence, event_id, created_at)", 4, "ON CONFLICT (member_id, sequence) DO NOTHING");
-
-    private readonly PostgresStatement deleteDelivered = new("""
-        DELETE FROM outbox_queue t USING unnest($1, $2) AS v(member_id, sequence)
-        WHERE t.member_id = v.member_id AND t.sequence = v.sequence AND t.member_id = ANY($1)
-        """, map.Members.Count);
-
-    // Each is found by its key and deleted where it lies: it is locked, and was never changed.
-    private readonly PostgresStatement forgetEvents = new(
-        map.IsDivided
-            ? """
-                DELETE FROM outbox t USING unnest($1, $2) AS v(member_id, event_id)
-                WHERE t.member_id = v.member_id AND t.event_id = v.event_id AND t.member_id = ANY($1)
-                """
-            : """
-                DELETE FROM outbox WHERE ctid = ANY(ARRAY(SELECT o.ctid FROM unnest($1, $2) AS k(member_id, event_id)
-                  CROSS JOIN LATERAL (SELECT ctid FROM outbox WHERE member_id = k.member_id AND event_id = k.event_id OFFSET 0) o))
-                """,
-        map.Members.Count);
-
-    private readonly PostgresStatement rememberForgotten = new(
-        "UPDATE forgotten_events SET before = greatest(before, ($1)[1]) WHERE only_row = 1");
-
     // Shards are gone through without a lock beforehand: whoever holds the lease forgets, and a key is never written twice.
     private readonly PostgresStatement forgetKeys = new($"""
         DELETE FROM idempotency_keys t USING (
@@ -174,8 +126,6 @@ internal sealed class PostgresWrite(NpgsqlConnection connection, ShardMap map, s
     private readonly List<CartEdit> cartLines = [];
     private readonly Dictionary<(string MemberId, long ProductId), long?> cartEdits = [];
     private readonly List<(long ProductId, long Hour, SalesDelta Delta)> sales = [];
-    private readonly List<QueuedEvent> resent = [];
-    private readonly List<QueuedEvent> dead = [];
 
     /// <summary>Commands of the batch that was prepared.</summary>
     public int Commands => batch.BatchCommands.Count;
@@ -231,25 +181,15 @@ internal sealed class PostgresWrite(NpgsqlConnection connection, ShardMap map, s
         updateOrders.Clear();
         clearCarts.Clear();
         deleteCartLines.Clear();
-        insertEvents.Clear();
-        queueEvents.Clear();
-        deleteDelivered.Clear();
-        failEvents.Clear();
-        deleteDead.Clear();
-        forgetEvents.Clear();
-        rememberForgotten.Clear();
         forgetKeys.Clear();
+        ClearEvents();
         putCartLines.Clear();
-        requeueEvents.Clear();
-        insertDead.Clear();
         addSales.Clear();
         newWallets.Clear();
         newKeys.Clear();
         cartLines.Clear();
         cartEdits.Clear();
         sales.Clear();
-        resent.Clear();
-        dead.Clear();
     }
 
     private void AddWallets(WorkingSet rows, HashSet<string> withoutWallet)
@@ -432,62 +372,6 @@ internal sealed class PostgresWrite(NpgsqlConnection connection, ShardMap map, s
         deleteCartLines.AddTo(batch);
         putCartLines.AddTo(batch, cartLines, static (values, line) =>
             values.Add(line.MemberId).Add(line.ProductId!.Value).Add(line.Quantity!.Value));
-    }
-
-    private void AddEvents(WorkingSet rows, Dictionary<Guid, QueuedEvent> loaded)
-    {
-        foreach (OrderEvent orderEvent in rows.Events)
-        {
-            string memberId = orderEvent.Order.MemberId;
-            insertEvents.Row().Add(memberId).Add(orderEvent.EventId).Add(orderEvent.Order.OrderId).Add(orderEvent.Sequence)
-                .Add(rows.Now).Add((short)orderEvent.Type).Add(OrderEventJson.Render(orderEvent, rows.Now));
-            queueEvents.Row().Add(memberId).Add(orderEvent.EventId).Add(orderEvent.Sequence).Add(rows.Now)
-                .Add(PostgresHash.PartitionOf(memberId)).Add((short)OutboxState.Pending);
-        }
-
-        foreach (Delivery delivery in rows.Deliveries)
-        {
-            deleteDelivered.Row(map.Members.Of(delivery.MemberId)).Add(delivery.MemberId).Add(delivery.Sequence);
-        }
-
-        foreach (OutboxRow row in rows.Outbox.Written)
-        {
-            QueuedEvent queued = loaded[row.EventId];
-            int slice = map.Members.Of(queued.MemberId);
-            if (row.IsForgotten)
-            {
-                forgetEvents.Row(slice).Add(queued.MemberId).Add(queued.EventId);
-            }
-            else if (row.Delivery == OutboxState.Dead)
-            {
-                deleteDelivered.Row(slice).Add(queued.MemberId).Add(queued.Sequence);
-                dead.Add(queued);
-            }
-            else if (row.FailedAt is { } failedAt)
-            {
-                failEvents.Row(slice).Add(queued.MemberId).Add(queued.Sequence).Add(failedAt);
-            }
-            else
-            {
-                deleteDead.Row(slice).Add(queued.MemberId).Add(queued.Sequence);
-                resent.Add(queued);
-            }
-        }
-
-        insertEvents.AddTo(batch);
-        queueEvents.AddTo(batch);
-        deleteDelivered.AddTo(batch);
-        deleteDead.AddTo(batch);
-        requeueEvents.AddTo(batch, resent, static (values, row) =>
-            values.Add(row.MemberId).Add(row.EventId).Add(row.Sequence).Add(row.CreatedAt)
-                .Add(PostgresHash.PartitionOf(row.MemberId)).Add((short)OutboxState.Pending));
-        failEvents.AddTo(batch);
-        insertDead.AddTo(batch, dead, static (values, row) => values.Add(row.MemberId).Add(row.Sequence).Add(row.EventId).Add(row.CreatedAt));
-        forgetEvents.AddTo(batch);
-        if (rows.EventsForgottenBefore is { } moment)
-        {
-            rememberForgotten.Row().Add(moment).AddTo(batch);
-        }
     }
 
     private void AddSales(WorkingSet rows)
