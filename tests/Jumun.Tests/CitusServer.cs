@@ -79,6 +79,7 @@ internal static class CitusServer
                 TRUNCATE products, stock_changes, sales, coupons, issued_coupons, wallets, ledger, orders, cart_lines, outbox, outbox_queue,
                   outbox_dead, idempotency_keys, batches, processes;
                 """,
+                "INSERT INTO forgotten_events (only_row, before) VALUES (1, 0) ON CONFLICT (only_row) DO UPDATE SET before = 0",
                 "UPDATE leases SET holder = NULL, until = 0");
             Free.Push(address);
         }

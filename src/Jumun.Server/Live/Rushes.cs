@@ -22,15 +22,8 @@ internal sealed class Rushes
     /// <summary>The same, that which changed last at the end.</summary>
     private readonly LinkedList<Rush> byAge = [];
 
-    private readonly TimeProvider clock;
-
     /// <param name="executor">Tells what it committed.</param>
-    /// <param name="clock">The server's clock.</param>
-    public Rushes(Executor executor, TimeProvider clock)
-    {
-        this.clock = clock;
-        executor.Committed += Note;
-    }
+    public Rushes(Executor executor) => executor.Committed += Note;
 
     /// <summary>The last seconds in which a coupon, or else a product, changed: oldest first, at most <see cref="Bounds.RushSeconds"/>.</summary>
     public IReadOnlyList<RushMoment> Of(bool isCoupon, long id)
@@ -44,7 +37,7 @@ internal sealed class Rushes
     /// <summary>On the executor's lane: looks at the rows that were written, and at no other.</summary>
     private void Note(WorkingSet rows)
     {
-        DateTimeOffset now = clock.GetUtcNow();
+        DateTimeOffset now = rows.Now;
         lock (gate)
         {
             foreach (Coupon coupon in rows.Coupons.Written)
@@ -76,15 +69,19 @@ internal sealed class Rushes
         {
             byAge.Remove(rush);
         }
+        else if (rushes.Count == Bounds.Rushes)
+        {
+            // The oldest one begins anew as this one: sales that are spread over thousands of products allocate nothing here.
+            rush = byAge.First!;
+            byAge.RemoveFirst();
+            rushes.Remove(rush.Value.Key);
+            rush.Value.Begin(key);
+            rushes[key] = rush;
+        }
         else
         {
-            if (rushes.Count == Bounds.Rushes)
-            {
-                rushes.Remove(byAge.First!.Value.Key);
-                byAge.RemoveFirst();
-            }
-
-            rushes[key] = rush = new LinkedListNode<Rush>(new Rush(key));
+            rushes[key] = rush = new LinkedListNode<Rush>(new Rush());
+            rush.Value.Begin(key);
         }
 
         byAge.AddLast(rush);
@@ -92,11 +89,17 @@ internal sealed class Rushes
     }
 
     /// <summary>One product or coupon, a moment a second.</summary>
-    private sealed class Rush((bool IsCoupon, long Id) key)
+    private sealed class Rush
     {
-        public (bool IsCoupon, long Id) Key => key;
+        public (bool IsCoupon, long Id) Key { get; private set; }
 
         public List<RushMoment> Moments { get; } = [];
+
+        public void Begin((bool IsCoupon, long Id) key)
+        {
+            Key = key;
+            Moments.Clear();
+        }
 
         public void Keep(RushMoment moment)
         {

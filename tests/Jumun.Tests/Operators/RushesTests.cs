@@ -11,7 +11,7 @@ public sealed class RushesTests
     {
         await using TestShop shop = await TestShop.StartAsync();
         long coupon = await shop.AsAdmin().CreateCouponAsync(quantity: 1_000);
-        var rushes = new Rushes(shop.Shop.Executor, shop.Clock);
+        var rushes = new Rushes(shop.Shop.Executor);
         (await shop.As("member-1").PostAsync($"/coupons/{coupon}")).Is(201);
         await TestShop.UntilAsync(() => Task.FromResult(rushes.Of(isCoupon: true, coupon).Count == 2));
         Assert.Equal([1_000, 999], rushes.Of(isCoupon: true, coupon).Select(moment => moment.Left));
@@ -34,7 +34,7 @@ public sealed class RushesTests
     public async Task The_one_that_changed_longest_ago_makes_room()
     {
         await using TestShop shop = await TestShop.StartAsync();
-        var rushes = new Rushes(shop.Shop.Executor, shop.Clock);
+        var rushes = new Rushes(shop.Shop.Executor);
         long first = await shop.AsAdmin().CreateProductAsync("first");
         long second = await shop.AsAdmin().CreateProductAsync("second");
         (await shop.As("alice").OrderAsync(first)).Is(201);

@@ -44,6 +44,14 @@ internal static class PostgresDivision
         // A batch's own row lies where its id says, and commits with it on whatever nodes it touched.
         await DivideAsync("batches", "batch_id", workers, null).ConfigureAwait(false);
 
+        // One row that every lane may write and every audit reads: a copy on each node.
+        if (await ScalarAsync(connection, "SELECT count(*) FROM pg_catalog.pg_dist_partition WHERE logicalrelid = 'forgotten_events'::regclass")
+            .ConfigureAwait(false) == 0)
+        {
+            await RunAsync(connection, "SELECT create_reference_table('forgotten_events')").ConfigureAwait(false);
+            names.Add("forgotten_events on every node");
+        }
+
         // A session opens one connection to each other node: with one a shard, each statement would open and close them.
         string database = new NpgsqlCommandBuilder().QuoteIdentifier(connection.Database);
         await RunAsync(connection, $"ALTER DATABASE {database} SET citus.max_adaptive_executor_pool_size = 1").ConfigureAwait(false);

@@ -127,15 +127,7 @@ internal sealed partial class PostgresStore
 
     public ValueTask<List<((long First, long Second) Place, Guid EventId, OutboxState State)>> OldEventsAsync(
         DateTimeOffset before, (long First, long Second)? after, int limit) => AllAsync(
-        new Query($"""
-            SELECT o.created_at, o.event_id, {PostgresRows.EventState}
-            FROM (SELECT member_id, sequence, created_at, event_id, substring(uuid_send(event_id) FROM 9) AS second FROM outbox
-                  WHERE (created_at, substring(uuid_send(event_id) FROM 9)) > ($1, $2) AND created_at >= $1 AND created_at < $3
-                  ORDER BY created_at, second LIMIT $4) o
-            LEFT JOIN LATERAL (SELECT member_id FROM outbox_queue WHERE member_id = o.member_id AND sequence = o.sequence OFFSET 0) q ON true
-            LEFT JOIN LATERAL (SELECT member_id FROM outbox_dead WHERE member_id = o.member_id AND sequence = o.sequence OFFSET 0) d ON true
-            ORDER BY o.created_at, o.second
-            """)
+        new Query(map.IsDivided ? OldDividedEvents : OldEvents)
             .With(after?.First ?? 0).With(LastBytes(after?.Second ?? 0)).With(before.ToUnixTimeMilliseconds()).With(limit),
         static row => ((row.GetInt64(0), PostgresRows.ToPlace(row.GetGuid(1)).Second), row.GetGuid(1), (OutboxState)row.GetInt32(2)));
 
@@ -151,6 +143,23 @@ internal sealed partial class PostgresStore
 
     /// <inheritdoc cref="IsEventKept"/>
     public ValueTask<bool> IsEventKeptAsync(LedgerEvent one) => UseAsync(connection => PostgresLedgerEvents.IsKeptAsync(connection, one));
+
+    private const string OldEvents = $"""
+        SELECT o.created_at, o.event_id, {PostgresRows.EventState}
+        FROM (SELECT member_id, sequence, created_at, event_id, substring(uuid_send(event_id) FROM 9) AS second FROM outbox
+              WHERE (created_at, substring(uuid_send(event_id) FROM 9)) > ($1, $2) AND created_at >= $1 AND created_at < $3
+              ORDER BY created_at, second LIMIT $4) o
+        LEFT JOIN LATERAL (SELECT member_id FROM outbox_queue WHERE member_id = o.member_id AND sequence = o.sequence OFFSET 0) q ON true
+        LEFT JOIN LATERAL (SELECT member_id FROM outbox_dead WHERE member_id = o.member_id AND sequence = o.sequence OFFSET 0) d ON true
+        ORDER BY o.created_at, o.second
+        """;
+
+    // Each shard finds its own first, with what became of them: what was cut to a length before could not be joined any more.
+    private const string OldDividedEvents = $"""
+        SELECT o.created_at, o.event_id, {PostgresRows.EventState} FROM {PostgresRows.EventsWithState}
+        WHERE (o.created_at, substring(uuid_send(o.event_id) FROM 9)) > ($1, $2) AND o.created_at >= $1 AND o.created_at < $3
+        ORDER BY o.created_at, substring(uuid_send(o.event_id) FROM 9) LIMIT $4
+        """;
 
     // A text for each question, so that each finds its index. $1 to $3 are the place, the limit and now; $4 is the member.
     private static Query OrdersQuery(string? memberId, OrderStatus? status, Guid place, int limit, DateTimeOffset now)
