@@ -20,7 +20,8 @@ internal static class CitusDoctor
         """;
 
     private const string SizesText = """
-        SELECT nodename || ':' || nodeport, count(*), sum(shard_size)::bigint FROM citus_shards GROUP BY nodename, nodeport ORDER BY 1
+        SELECT nodename || ':' || nodeport, count(*), sum(shard_size)::bigint FROM citus_shards
+        WHERE citus_table_type = 'distributed' GROUP BY nodename, nodeport ORDER BY 1
         """;
 
     private const string InDoubtText = """
