@@ -37,13 +37,8 @@ internal static class CitusDoctor
             return;
         }
 
-        ShardMap map = await ShardMap.ReadAsync(connection).ConfigureAwait(false);
         report.Fact("citus", version);
-        report.Check(map.IsDivided, "shard map", map.IsDivided
-            ? string.Create(
-                CultureInfo.InvariantCulture,
-                $"checked; members in {map.Members.Count} shards, products in {map.Products.Count}, coupons in {map.Coupons.Count}")
-            : "the tables are not divided. Run 'migrate --distributed'");
+        await ExamineMapAsync(connection, report).ConfigureAwait(false);
         await ExamineNodesAsync(connection, report, stop).ConfigureAwait(false);
         await ExamineSizesAsync(connection, report, stop).ConfigureAwait(false);
         await using var inDoubt = new NpgsqlCommand(InDoubtText, connection);
@@ -51,6 +46,23 @@ internal static class CitusDoctor
         report.Check(transactions == 0, "in doubt", transactions == 0
             ? "no transaction waits for its end"
             : $"{transactions} transactions have waited for more than two minutes to be told how they ended: is a node away?");
+    }
+
+    private static async Task ExamineMapAsync(NpgsqlConnection connection, DoctorReport report)
+    {
+        try
+        {
+            ShardMap map = await ShardMap.ReadAsync(connection).ConfigureAwait(false);
+            report.Check(map.IsDivided, "shard map", map.IsDivided
+                ? string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"checked; members in {map.Members.Count} shards, products in {map.Products.Count}, coupons in {map.Coupons.Count}")
+                : "the tables are not divided. Run 'migrate --distributed'");
+        }
+        catch (SetupException error)
+        {
+            report.Check(false, "shard map", error.Message);
+        }
     }
 
     private static async Task ExamineNodesAsync(NpgsqlConnection connection, DoctorReport report, CancellationToken stop)

@@ -39,4 +39,34 @@ public sealed class CitusDoctorTests
                 && line.Contains($" {settings.Host}:{settings.Port} ", StringComparison.Ordinal)));
         }
     }
+
+    [Fact]
+    public async Task A_cluster_that_keeps_claims_by_member_is_refused_until_they_have_moved_beside_their_coupons()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        string database = await CitusServer.CreateShopAsync();
+        await CitusServer.ExecuteAsync(
+            database,
+            "INSERT INTO coupons SELECT i, 1, NULL, 0, 100, 50, 0, 1, 1, 0, 'x' FROM generate_series(1, 4) i",
+            "INSERT INTO issued_coupons SELECT 'm' || n, i, n, 0, NULL, 0 FROM generate_series(1, 4) i, generate_series(1, 50) n",
+            "SELECT alter_distributed_table('issued_coupons', distribution_column => 'member_id', colocate_with => 'wallets')");
+        using var folder = new TemporaryFolder();
+        using var program = new ServerProcess(folder.FullName, new() { ["Jumun:Store"] = "postgres", ["ConnectionStrings:Jumun"] = database });
+        foreach (string verb in (string[])["doctor", "audit"])
+        {
+            (int refused, string words) = await program.RunAsync(cancellation, verb);
+            Assert.NotEqual(0, refused);
+            Assert.Contains("Stop all servers and run 'migrate --distributed'", words, StringComparison.Ordinal);
+        }
+
+        (int exitCode, string output) = await program.RunAsync(cancellation, "migrate", "--distributed");
+        Assert.True(exitCode == 0, output);
+        Assert.Contains("issued_coupons by coupon_id beside coupons", output, StringComparison.Ordinal);
+        (exitCode, output) = await program.RunAsync(cancellation, "audit");
+        Assert.True(exitCode == 0, output);
+        Assert.Contains("(200 checked)", output.Split('\n').Single(line => line.Contains(" I4 ", StringComparison.Ordinal)), StringComparison.Ordinal);
+        (exitCode, output) = await program.RunAsync(cancellation, "doctor");
+        Assert.True(exitCode == 0, output);
+        await CitusServer.DropAsync(database);
+    }
 }

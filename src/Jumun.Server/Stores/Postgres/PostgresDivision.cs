@@ -5,8 +5,8 @@ namespace Jumun.Server.Stores.Postgres;
 
 /// <summary>
 /// Divides the tables among the nodes of a Citus cluster: what a member owns by the member, with its products' stock and sales a
-/// product by its id, a coupon by its. What processes tell each other stays on the coordinator. Rows that are there already
-/// move; nothing may be served meanwhile.
+/// product by its id, a coupon with its claims by its. What processes tell each other stays on the coordinator. Rows that are
+/// there already move; nothing may be served meanwhile.
 /// </summary>
 internal static class PostgresDivision
 {
@@ -15,7 +15,7 @@ internal static class PostgresDivision
 
     private static readonly string[] OfProducts = ["stock_changes", "sales"];
 
-    private static readonly string[] OfMembers = ["ledger", "orders", "cart_lines", "issued_coupons", "outbox", "outbox_queue", "outbox_dead"];
+    private static readonly string[] OfMembers = ["ledger", "orders", "cart_lines", "outbox", "outbox_queue", "outbox_dead"];
 
     /// <summary>Divides what is not divided yet, and tells what was.</summary>
     /// <exception cref="SetupException">This is no coordinator of a cluster.</exception>
@@ -37,6 +37,7 @@ internal static class PostgresDivision
         await DivideAsync("products", "product_id", shards.Products ?? workers, null).ConfigureAwait(false);
         await AllAsync(OfProducts, "product_id", "products").ConfigureAwait(false);
         await DivideAsync("coupons", "coupon_id", shards.Coupons ?? workers, null).ConfigureAwait(false);
+        await DivideAsync("issued_coupons", "coupon_id", 0, "coupons").ConfigureAwait(false);
         await DivideAsync("wallets", "member_id", shards.Members ?? (2 * workers), null).ConfigureAwait(false);
         await AllAsync(OfMembers, "member_id", "wallets").ConfigureAwait(false);
         await DivideAsync("idempotency_keys", "subject", 0, "wallets").ConfigureAwait(false);
@@ -68,7 +69,17 @@ internal static class PostgresDivision
         async Task DivideAsync(string table, string column, long count, string? with)
         {
             string divided = $"SELECT count(*) FROM pg_catalog.pg_dist_partition WHERE logicalrelid = '{table}'::regclass";
-            if (await ScalarAsync(connection, divided).ConfigureAwait(false) == 0)
+            bool isDivided = await ScalarAsync(connection, divided).ConfigureAwait(false) > 0;
+            string by = $"{divided} AND column_to_column_name(logicalrelid, partkey) = '{column}'";
+            if (isDivided && await ScalarAsync(connection, by).ConfigureAwait(false) == 0)
+            {
+                // An earlier version divided it by another column, and beside another table.
+                await RunAsync(
+                    connection,
+                    $"SELECT alter_distributed_table('{table}', distribution_column => '{column}', colocate_with => '{with}')").ConfigureAwait(false);
+                names.Add($"{table} by {column} beside {with}");
+            }
+            else if (!isDivided)
             {
                 await RunAsync(connection, with is null
                     ? string.Create(

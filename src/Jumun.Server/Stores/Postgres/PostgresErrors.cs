@@ -57,13 +57,11 @@ internal static class PostgresErrors
 
     /// <summary>
     /// What is a race on Citus alone. It passes on what another node says without the constraint's name, which has the shard's
-    /// number at its end and stands in the message; and after an insert of many rows without its code, also that of a lock. A
-    /// member's coupon may come while its coupon is locked: nodes show a commit one after the other, so that a claim is seen later
-    /// than the coupon's count. On one database that would be a bug.
+    /// number at its end and stands in the message; and after an insert of many rows without its code, also that of a lock.
     /// </summary>
     private static bool IsDividedRace(PostgresException error) => IsOfOldMap(error) || (
         error.SqlState is PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.InternalError
-        && (Array.Exists([.. RacedKeys, "issued_coupons_pkey"], name => error.MessageText.Contains(name, StringComparison.Ordinal))
+        && (Array.Exists(RacedKeys, name => error.MessageText.Contains(name, StringComparison.Ordinal))
             || (error.SqlState == PostgresErrorCodes.InternalError && !IsViolation(error))));
 
     /// <summary>Whether a constraint of another node was violated: it is passed on in words.</summary>

@@ -17,8 +17,8 @@ namespace Jumun.Server.Stores.Postgres;
 /// first column of an index, or a subquery that is not pulled up is asked for each key.
 /// <para>
 /// On Citus locks are taken slice by slice, and what joins keys to rows says besides where the rows are. Nodes show a commit
-/// one after the other there: who has waited for a coupon's lock on one may not see its claims on another yet. So claims are
-/// locked, too, which waits for them.
+/// one after the other there: who has waited for an order's lock on one may not see the coupon that it holds on another yet. So
+/// members' coupons are locked, too, which waits for them: last of all and all at once, after the orders have told which they hold.
 /// </para>
 /// </remarks>
 /// <param name="connection">The lane's.</param>
@@ -32,6 +32,7 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
 
     private readonly NpgsqlBatch load = new(connection);
     private readonly NpgsqlBatch before = new(connection);
+    private readonly NpgsqlBatch after = new(connection);
     private readonly NpgsqlBatchCommand begin = new("BEGIN ISOLATION LEVEL READ COMMITTED");
     // What the session sets for itself, its connections to other nodes do not have.
     private readonly NpgsqlBatchCommand lockTimeout = new($"SET LOCAL lock_timeout = {Bounds.PostgresLockMilliseconds}");
@@ -72,15 +73,22 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
 
     private readonly PostgresStatement issuedCoupons = new($"""
         SELECT {PostgresRows.IssuedCouponColumns} FROM unnest($1, $2) AS k(member_id, coupon_id) CROSS JOIN LATERAL (
-          SELECT * FROM issued_coupons WHERE member_id = k.member_id AND coupon_id = k.coupon_id{map.Within("member_id", "$1")}
-          OFFSET 0{(map.IsDivided ? " FOR NO KEY UPDATE" : "")}) i
-        """, map.Members.Count);
+          SELECT * FROM issued_coupons WHERE member_id = k.member_id AND coupon_id = k.coupon_id
+          OFFSET 0) i
+        """);
+
+    // An order's coupon lies with its coupon on Citus: it is asked for by its key there, once the order has told it.
+    private readonly PostgresStatement lockedIssuedCoupons = new($"""
+        SELECT {PostgresRows.IssuedCouponColumns} FROM unnest($1, $2) AS k(member_id, coupon_id) CROSS JOIN LATERAL (
+          SELECT * FROM issued_coupons WHERE member_id = k.member_id AND coupon_id = k.coupon_id{map.Within("coupon_id", "$2")}
+          OFFSET 0 FOR NO KEY UPDATE) i
+        """, map.IssuedCoupons.Count);
 
     private readonly PostgresStatement issuedCouponsOfOrders = new($"""
         SELECT {PostgresRows.IssuedCouponColumns} FROM unnest($1, $2) AS k(member_id, order_id) CROSS JOIN LATERAL (
-          SELECT * FROM issued_coupons WHERE member_id = k.member_id AND order_id = k.order_id AND order_id IS NOT NULL{map.Within("member_id", "$1")}
+          SELECT * FROM issued_coupons WHERE member_id = k.member_id AND order_id = k.order_id AND order_id IS NOT NULL
           OFFSET 0) i
-        """, map.Members.Count);
+        """);
 
     private readonly PostgresStatement carts = new("SELECT member_id, product_id, quantity FROM cart_lines WHERE member_id = ANY($1)");
 
@@ -119,12 +127,13 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
     public Dictionary<Guid, QueuedEvent> Events { get; } = [];
 
     /// <summary>Commands of the last batch.</summary>
-    public int Commands => load.BatchCommands.Count;
+    public int Commands => load.BatchCommands.Count + after.BatchCommands.Count;
 
     public void Dispose()
     {
         load.Dispose();
         before.Dispose();
+        after.Dispose();
     }
 
     /// <summary>Begins the transaction and loads all that the batch declared.</summary>
@@ -144,6 +153,7 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
 
         Fill(batch);
         load.BatchCommands.Clear();
+        after.BatchCommands.Clear();
         load.BatchCommands.Add(begin);
         if (map.IsDivided)
         {
@@ -156,9 +166,26 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
         lockedWallets.AddTo(load);
         wallets.AddTo(load);
         AddDependents(rows);
-        await using NpgsqlDataReader reader = await load.ExecuteReaderAsync().ConfigureAwait(false);
-        await ReadLockedAsync(reader, rows).ConfigureAwait(false);
-        await ReadDependentsAsync(reader, batch).ConfigureAwait(false);
+        await using (NpgsqlDataReader reader = await load.ExecuteReaderAsync().ConfigureAwait(false))
+        {
+            await ReadLockedAsync(reader, rows).ConfigureAwait(false);
+            await ReadDependentsAsync(reader, batch).ConfigureAwait(false);
+        }
+
+        if (map.IsDivided && orders.Rows > 0 && rows.IssuedCoupons.Keys.Any())
+        {
+            await LoadIssuedCouponsAsync(rows).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>What orders hold, and whatever else is asked for of its kind, in a round trip of its own: none when no order has a coupon.</summary>
+    private async ValueTask LoadIssuedCouponsAsync(WorkingSet rows)
+    {
+        lockedIssuedCoupons.Clear();
+        FillIssuedCoupons(rows);
+        lockedIssuedCoupons.AddTo(after);
+        await using NpgsqlDataReader reader = await after.ExecuteReaderAsync().ConfigureAwait(false);
+        await ReadIssuedCouponsAsync(reader, lockedIssuedCoupons, rows).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -224,6 +251,7 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
         lockedWallets.Clear();
         wallets.Clear();
         issuedCoupons.Clear();
+        lockedIssuedCoupons.Clear();
         issuedCouponsOfOrders.Clear();
         carts.Clear();
         keys.Clear();
@@ -243,10 +271,7 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
         FillNumbers(coupons, rows.Coupons.Keys, map.Coupons);
         FillOrders(rows);
         FillMembers(batch);
-        foreach ((string memberId, long couponId) in map.IsDivided ? InOrder(rows.IssuedCoupons.Keys) : rows.IssuedCoupons.Keys)
-        {
-            issuedCoupons.Row(map.Members.Of(memberId)).Add(memberId).Add(couponId);
-        }
+        FillIssuedCoupons(rows);
 
         foreach (IdempotencyKey key in batch.Keys.Keys)
         {
@@ -263,8 +288,24 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
         }
     }
 
-    private static IEnumerable<(string MemberId, long CouponId)> InOrder(IEnumerable<(string MemberId, long CouponId)> keys) =>
-        keys.OrderBy(static key => key.MemberId, StringComparer.Ordinal).ThenBy(static key => key.CouponId);
+    private void FillIssuedCoupons(WorkingSet rows)
+    {
+        if (!map.IsDivided)
+        {
+            foreach ((string memberId, long couponId) in rows.IssuedCoupons.Keys)
+            {
+                issuedCoupons.Row().Add(memberId).Add(couponId);
+            }
+
+            return;
+        }
+
+        foreach ((string memberId, long couponId) in
+            rows.IssuedCoupons.Keys.OrderBy(static key => key.CouponId).ThenBy(static key => key.MemberId, StringComparer.Ordinal))
+        {
+            lockedIssuedCoupons.Row(map.IssuedCoupons.Of(couponId)).Add(memberId).Add(couponId);
+        }
+    }
 
     private void FillNumbers(PostgresStatement statement, IEnumerable<long> keys, Slices slices)
     {
@@ -285,7 +326,10 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
         {
             int slice = map.Members.Of(memberId);
             orders.Row(slice).Add(memberId).Add(orderId);
-            issuedCouponsOfOrders.Row(slice).Add(memberId).Add(orderId);
+            if (!map.IsDivided)
+            {
+                issuedCouponsOfOrders.Row().Add(memberId).Add(orderId);
+            }
         }
     }
 
@@ -322,6 +366,11 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
         keys.AddTo(load);
         lockedEvents.AddTo(load);
         events.AddTo(load);
+        if (orders.Rows == 0)
+        {
+            lockedIssuedCoupons.AddTo(load);
+        }
+
         if (rows.NextProductId is not null)
         {
             load.BatchCommands.Add(nextProduct);
@@ -371,16 +420,8 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
     private async ValueTask ReadDependentsAsync(NpgsqlDataReader reader, Batch batch)
     {
         WorkingSet rows = batch.Rows;
-        while (await NextAsync(reader, issuedCoupons).ConfigureAwait(false))
-        {
-            rows.IssuedCoupons.Load((reader.GetString(0), reader.GetInt64(1)), PostgresRows.IssuedCouponRow(reader));
-        }
-
-        while (await NextAsync(reader, issuedCouponsOfOrders).ConfigureAwait(false))
-        {
-            rows.IssuedCoupons.Load((reader.GetString(0), reader.GetInt64(1)), PostgresRows.IssuedCouponRow(reader));
-        }
-
+        await ReadIssuedCouponsAsync(reader, issuedCoupons, rows).ConfigureAwait(false);
+        await ReadIssuedCouponsAsync(reader, issuedCouponsOfOrders, rows).ConfigureAwait(false);
         await ReadCartsAsync(reader, rows).ConfigureAwait(false);
         while (await NextAsync(reader, keys).ConfigureAwait(false))
         {
@@ -400,8 +441,17 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
             rows.Outbox.Load(eventId, new OutboxRow(eventId, reader.Time(3), (OutboxState)reader.GetInt32(4), reader.TimeOrNull(5)));
         }
 
+        await ReadIssuedCouponsAsync(reader, lockedIssuedCoupons, rows).ConfigureAwait(false);
         rows.NextProductId = rows.NextProductId is null ? null : await NumberAsync(reader).ConfigureAwait(false);
         rows.NextCouponId = rows.NextCouponId is null ? null : await NumberAsync(reader).ConfigureAwait(false);
+    }
+
+    private static async ValueTask ReadIssuedCouponsAsync(NpgsqlDataReader reader, PostgresStatement statement, WorkingSet rows)
+    {
+        while (await NextAsync(reader, statement).ConfigureAwait(false))
+        {
+            rows.IssuedCoupons.Load((reader.GetString(0), reader.GetInt64(1)), PostgresRows.IssuedCouponRow(reader));
+        }
     }
 
     private async ValueTask ReadCartsAsync(NpgsqlDataReader reader, WorkingSet rows)

@@ -71,8 +71,8 @@ internal sealed partial class PostgresStore
 
     public ValueTask<List<IssuedCouponView>> IssuedCouponsAsync(
         string memberId, IssuedCouponStatus? status, (DateTimeOffset IssuedAt, long CouponId)? after, DateTimeOffset now, int limit) => AllAsync(
-        new Query("""
-            WITH i AS MATERIALIZED (SELECT * FROM issued_coupons WHERE member_id = $1)
+        new Query($"""
+            WITH i AS {(map.IsDivided ? "NOT " : "")}MATERIALIZED (SELECT * FROM issued_coupons WHERE member_id = $1)
             SELECT coupon_id, number, now_status, discount_kind, discount_value, discount_maximum, minimum_order_amount, issued_at,
               usable_until, name, order_id
             FROM (SELECT i.*, c.name, c.discount_kind, c.discount_value, c.discount_maximum, c.minimum_order_amount, c.usable_until,
@@ -135,7 +135,7 @@ internal sealed partial class PostgresStore
         new Query("SELECT created_at < $1 FROM idempotency_keys ORDER BY created_at LIMIT 1").With(moment.ToUnixTimeMilliseconds()),
         static row => row.GetBoolean(0));
 
-    public ValueTask<List<InvariantReport>> AuditAsync() => UseAsync(PostgresAudit.RunAsync);
+    public ValueTask<List<InvariantReport>> AuditAsync() => UseAsync(connection => PostgresAudit.RunAsync(connection, map.IsDivided));
 
     /// <inheritdoc cref="ReadLedgerPage"/>
     public ValueTask<LedgerPage> LedgerPageAsync(Guid after, int limit) =>

@@ -66,11 +66,11 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
         INSERT INTO issued_coupons (member_id, coupon_id, number, status, order_id, issued_at) SELECT * FROM unnest($1, $2, $3, $4, $5, $6)
         """);
 
-    private readonly PostgresStatement updateIssuedCoupons = new("""
+    private readonly PostgresStatement updateIssuedCoupons = new($"""
         UPDATE issued_coupons t SET status = v.status, order_id = v.order_id
         FROM unnest($1, $2, $3, $4) AS v(member_id, coupon_id, status, order_id)
-        WHERE t.member_id = v.member_id AND t.coupon_id = v.coupon_id AND t.member_id = ANY($1)
-        """, map.Members.Count);
+        WHERE t.member_id = v.member_id AND t.coupon_id = v.coupon_id AND t.member_id = ANY($1){map.Within("t.coupon_id", "$2")}
+        """, map.IssuedCoupons.Count);
 
     private readonly PostgresStatement updateWallets = new("""
         UPDATE wallets t SET balance = v.balance, entries = v.entries, events = v.events
@@ -287,7 +287,7 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
             }
             else
             {
-                updateIssuedCoupons.Row(map.Members.Of(coupon.MemberId))
+                updateIssuedCoupons.Row(map.IssuedCoupons.Of(coupon.CouponId))
                     .Add(coupon.MemberId).Add(coupon.CouponId).Add((short)coupon.Status).Add(coupon.OrderId);
             }
         }

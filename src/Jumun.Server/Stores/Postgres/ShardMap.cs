@@ -30,6 +30,12 @@ internal sealed class ShardMap
         WHERE s.logicalrelid::text = 'wallets' ORDER BY n.groupid
         """;
 
+    // Tables that are divided together have one number in common.
+    private const string BesideText = """
+        SELECT count(*) = 2 AND count(DISTINCT colocationid) = 1
+        FROM pg_catalog.pg_dist_partition WHERE logicalrelid::text IN ('coupons', 'issued_coupons')
+        """;
+
     private static readonly string[] Tables = ["wallets", "products", "coupons", "batches"];
 
     private readonly Slices batches;
@@ -52,6 +58,9 @@ internal sealed class ShardMap
     /// <summary>Coupons, by id.</summary>
     public Slices Coupons { get; }
 
+    /// <summary>Members' coupons, by the coupon's id: beside their coupon, so that a claim is on one node.</summary>
+    public Slices IssuedCoupons => Coupons;
+
     /// <summary>The nodes that hold what members own.</summary>
     public IReadOnlyList<Node> Nodes { get; }
 
@@ -66,9 +75,9 @@ internal sealed class ShardMap
     /// <summary>Whether a batch's own row lies on a node; where none does, as good as any.</summary>
     public bool IsBatchOf(int group, Guid batchId) => !batches.AreIn(group) || batches.GroupOf(batches.Of(batchId)) == group;
 
-    /// <summary>What a statement on a member's rows says besides on Citus: it finds its shard by a value, and by no join.</summary>
-    /// <param name="column">The column of the member.</param>
-    /// <param name="parameter">The parameter with the members of the slice.</param>
+    /// <summary>What a statement says besides on Citus: it finds its shard by a value, and by no join.</summary>
+    /// <param name="column">The column by which the table is divided.</param>
+    /// <param name="parameter">The parameter with the slice's values of it.</param>
     public string Within(string column, string parameter) => IsDivided ? $" AND {column} = ANY({parameter})" : "";
 
     /// <summary>The map as the catalogue has it now, checked against Citus's own function.</summary>
@@ -85,6 +94,13 @@ internal sealed class ShardMap
         if (shards.Count == 0)
         {
             return Whole;
+        }
+
+        await using var beside = new NpgsqlCommand(BesideText, connection);
+        if (await beside.ExecuteScalarAsync().ConfigureAwait(false) is not true)
+        {
+            throw new SetupException(
+                "issued_coupons does not lie beside coupons: an earlier version divided it by the member. Stop all servers and run 'migrate --distributed'.");
         }
 
         var map = new ShardMap(
