@@ -35,7 +35,7 @@ wait_for() { # PORT LOG
 
 counters() { curl -s http://127.0.0.1:5095/; }
 
-script_of() { case $1 in hot|spread) echo purchase ;; *) echo "$1" ;; esac }
+script_of() { case $1 in hot|spread) echo purchase ;; keyed) echo coupon ;; *) echo "$1" ;; esac }
 
 # What the server counted during a load, a request: allocations, commands a batch, milliseconds of the processor and of collections.
 differences() { # BEFORE AFTER REQUESTS
@@ -48,11 +48,11 @@ differences() { # BEFORE AFTER REQUESTS
 
 load() { # SYSTEM STORE WORK PORT CONNECTIONS SECONDS
   # Each coupon is taken once a member: the loads of a round have coupons of their own.
-  local products=1 before= after= line= counted= first=$coupon
+  local products=1 before= after= line= counted= first=$coupon keyed=0
   [ "$3" = hot ] || products=10000
-  case $3 in mix) first=$((coupon + 30)) ;; ten) first=$((coupon + 32)) ;; esac
+  case $3 in keyed) first=$((coupon + 10)) keyed=1 ;; mix) first=$((coupon + 30)) ;; ten) first=$((coupon + 32)) ;; esac
   [ "$1" != jumun ] || before=$(counters)
-  line=$(PRODUCTS=$products FIRST_COUPON=$first wrk -t$(($5 < 2 ? $5 : 2)) -c"$5" -d"${6}s" --latency -s "bench/wrk/$(script_of "$3").lua" "http://127.0.0.1:$4" | sed -n 's/^RESULT //p')
+  line=$(PRODUCTS=$products FIRST_COUPON=$first KEYED=$keyed wrk -t$(($5 < 2 ? $5 : 2)) -c"$5" -d"${6}s" --latency -s "bench/wrk/$(script_of "$3").lua" "http://127.0.0.1:$4" | sed -n 's/^RESULT //p')
   if [ -n "$before" ]; then
     after=$(counters)
     counted=$(differences "$before" "$after" "$(echo "$line" | sed 's/requests=\([0-9]*\).*/\1/')")

@@ -1,6 +1,8 @@
--- One hot coupon at a time: every member takes it, then all move on to the next. No call is a refusal.
+-- One hot coupon at a time: every member takes it, then all move on to the next. No call is a refusal. KEYED=1 gives each call an
+-- idempotency key of its own.
 dofile(os.getenv("WRK") .. "/common.lua")
 local at, coupon = 0, 0
+local keyed = os.getenv("KEYED") == "1"
 
 function init(args)
   load_members()
@@ -13,5 +15,7 @@ function request()
     at = 1
     coupon = coupon + 1
   end
-  return wrk.format("POST", "/coupons/" .. coupon, headers_of(tokens[at]))
+  local headers = headers_of(tokens[at])
+  if keyed then headers["Idempotency-Key"] = "claim-" .. coupon .. "-" .. at end
+  return wrk.format("POST", "/coupons/" .. coupon, headers)
 end

@@ -55,6 +55,9 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
         $"SELECT {PostgresRows.CouponColumns} FROM coupons WHERE coupon_id = ANY($1) ORDER BY coupon_id FOR NO KEY UPDATE",
         map.Coupons.Count);
 
+    // A hot coupon: Citus keeps the plan of a statement that names one key by its value, and makes others anew for each batch.
+    private readonly PostgresUpsert.Values oneCoupon = new($"SELECT {PostgresRows.CouponColumns} FROM coupons WHERE coupon_id = $1 FOR NO KEY UPDATE");
+
     // Locked one by one, in the order of the arrays: an order that another member asks for is not even looked at.
     private readonly PostgresStatement orders = new($"""
         SELECT o.* FROM unnest($1, $2) AS k(member_id, order_id) CROSS JOIN LATERAL (
@@ -119,6 +122,7 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
     private readonly List<long> numbers = [];
     private readonly SortedSet<string> members = new(StringComparer.Ordinal);
     private readonly List<(string MemberId, Guid OrderId)> pairs = [];
+    private bool hasOneCoupon;
 
     /// <summary>Members with a cart in the batch and no wallet: a cart is guarded by its member's wallet, which has to be made.</summary>
     public HashSet<string> WithoutWallet { get; } = new(StringComparer.Ordinal);
@@ -162,6 +166,11 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
 
         products.AddTo(load);
         coupons.AddTo(load);
+        if (hasOneCoupon)
+        {
+            load.BatchCommands.Add(oneCoupon.Command);
+        }
+
         orders.AddTo(load);
         lockedWallets.AddTo(load);
         wallets.AddTo(load);
@@ -268,7 +277,17 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
     {
         WorkingSet rows = batch.Rows;
         FillNumbers(products, rows.Products.Keys, map.Products);
-        FillNumbers(coupons, rows.Coupons.Keys, map.Coupons);
+        hasOneCoupon = map.IsDivided && rows.Coupons.Count == 1;
+        if (hasOneCoupon)
+        {
+            oneCoupon.Begin();
+            oneCoupon.Add(rows.Coupons.Keys.Single());
+        }
+        else
+        {
+            FillNumbers(coupons, rows.Coupons.Keys, map.Coupons);
+        }
+
         FillOrders(rows);
         FillMembers(batch);
         FillIssuedCoupons(rows);
@@ -392,6 +411,16 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
         while (await NextAsync(reader, coupons).ConfigureAwait(false))
         {
             rows.Coupons.Load(reader.GetInt64(0), PostgresRows.CouponRow(reader));
+        }
+
+        if (hasOneCoupon)
+        {
+            if (await reader.ReadAsync().ConfigureAwait(false))
+            {
+                rows.Coupons.Load(reader.GetInt64(0), PostgresRows.CouponRow(reader));
+            }
+
+            await reader.NextResultAsync().ConfigureAwait(false);
         }
 
         while (await NextAsync(reader, orders).ConfigureAwait(false))

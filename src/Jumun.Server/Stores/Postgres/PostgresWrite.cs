@@ -62,6 +62,11 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
         WHERE t.coupon_id = v.coupon_id AND t.coupon_id = ANY($1)
         """, map.Coupons.Count);
 
+    // A hot coupon on Citus, which keeps the plan of what names one key by its value.
+    private readonly PostgresUpsert.Values updateOneCoupon = new("""
+        UPDATE coupons SET name = $2, quantity = $3, issued = $4, issue_from = $5, issue_until = $6, usable_until = $7 WHERE coupon_id = $1
+        """);
+
     private readonly PostgresStatement insertIssuedCoupons = new("""
         INSERT INTO issued_coupons (member_id, coupon_id, number, status, order_id, issued_at) SELECT * FROM unnest($1, $2, $3, $4, $5, $6)
         """);
@@ -263,6 +268,7 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
 
     private void AddCoupons(WorkingSet rows)
     {
+        bool isOne = map.IsDivided && rows.Coupons.Written.Count(static coupon => coupon.State != RowState.Added) == 1;
         foreach (Coupon coupon in rows.Coupons.Written)
         {
             if (coupon.State == RowState.Added)
@@ -270,6 +276,13 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
                 insertCoupons.Row().Add(coupon.CouponId).Add(coupon.Name).Add((short)coupon.Discount.Kind).Add(coupon.Discount.Value)
                     .Add(coupon.Discount.Maximum).Add(coupon.MinimumOrderAmount).Add(coupon.Quantity).Add(coupon.Issued)
                     .Add(coupon.IssueFrom).Add(coupon.IssueUntil).Add(coupon.UsableUntil);
+            }
+            else if (isOne)
+            {
+                updateOneCoupon.Begin();
+                updateOneCoupon.Add(coupon.CouponId).Add(coupon.Name).Add(coupon.Quantity).Add(coupon.Issued)
+                    .Add(coupon.IssueFrom.ToUnixTimeMilliseconds()).Add(coupon.IssueUntil.ToUnixTimeMilliseconds())
+                    .Add(coupon.UsableUntil.ToUnixTimeMilliseconds());
             }
             else
             {
@@ -294,6 +307,11 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
 
         insertCoupons.AddTo(batch);
         updateCoupons.AddTo(batch);
+        if (isOne)
+        {
+            batch.BatchCommands.Add(updateOneCoupon.Command);
+        }
+
         insertIssuedCoupons.AddTo(batch);
         updateIssuedCoupons.AddTo(batch);
     }
