@@ -21,6 +21,25 @@ public sealed class CitusStoreTests : StoreContract
         return await PostgresStore.OpenAsync(database, "test");
     }
 
+    /// <summary>An order and its member's coupon lie apart here, and the audit's questions about both are others than PostgreSQL's.</summary>
+    [Theory]
+    [InlineData("I4", "UPDATE coupons SET issued = issued + 1")]
+    [InlineData("I4", "UPDATE issued_coupons SET number = number + 1 WHERE number = 4")]
+    [InlineData("I4", "DELETE FROM coupons")]
+    [InlineData("I4", "UPDATE issued_coupons SET status = 0, order_id = NULL WHERE status = 2")]
+    [InlineData("I4", "UPDATE issued_coupons SET status = 2, order_id = '00000000-0000-0000-0000-000000000000' WHERE status = 0")]
+    [InlineData("I11", "UPDATE issued_coupons SET status = 0, order_id = NULL WHERE status = 1")]
+    [InlineData("I11", "UPDATE orders SET status = 3, ended_at = 0 WHERE status = 0")]
+    public async Task The_audit_names_what_an_order_and_a_coupon_do_not_agree_on(string id, string sql)
+    {
+        await LiveAsync();
+        await AuditAsync();
+        await RunAsync(sql);
+        InvariantReport report = (await Store.AuditAsync()).Single(report => report.Id == id);
+        Assert.False(report.Holds);
+        Assert.NotEmpty(report.Offenders);
+    }
+
     private protected override async Task RunAsync(string sql)
     {
         await using var connection = new NpgsqlConnection(database);
