@@ -168,7 +168,8 @@ internal static class PostgresAudit
     {
         await RunAsync(connection, Begin).ConfigureAwait(false);
         var reports = new List<InvariantReport>();
-        foreach ((string id, string name, string figure, string offenders) in isDivided ? Invariants(OrdersWithCoupon, HeldCoupons) : Invariants("orders", "issued_coupons"))
+        foreach ((string id, string name, string figure, string offenders) in
+            isDivided ? Invariants(OrdersWithCoupon, HeldCoupons) : Invariants("orders", "issued_coupons"))
         {
             reports.Add(await CheckAsync(connection, id, name, figure, offenders).ConfigureAwait(false));
         }

@@ -9,8 +9,8 @@ internal static class PostgresConnections
     // see the price of what was switched off, and start for every statement.
     private const string Plans = "-c enable_seqscan=off -c enable_mergejoin=off -c enable_bitmapscan=off -c jit=off";
 
-    // Citus plans with the values, to see which shards they are in; what names one key alone it plans once. A session has one connection to each other node, so that it
-    // does not open one a shard for each statement; settings of a transaction go along.
+    // Citus plans with the values, to see which shards they are in; what names one key alone it plans once. A session has one
+    // connection to each other node, so that it does not open one a shard for each statement; settings of a transaction go along.
     private const string DividedPlans =
         "-c plan_cache_mode=auto -c citus.max_adaptive_executor_pool_size=1 -c citus.propagate_set_commands=local";
 

@@ -37,6 +37,7 @@ internal static class PostgresDivision
         await DivideAsync("products", "product_id", shards.Products ?? workers, null).ConfigureAwait(false);
         await AllAsync(OfProducts, "product_id", "products").ConfigureAwait(false);
         await DivideAsync("coupons", "coupon_id", shards.Coupons ?? workers, null).ConfigureAwait(false);
+        await MoveClaimsAsync(connection, names).ConfigureAwait(false);
         await DivideAsync("issued_coupons", "coupon_id", 0, "coupons").ConfigureAwait(false);
         await DivideAsync("wallets", "member_id", shards.Members ?? (2 * workers), null).ConfigureAwait(false);
         await AllAsync(OfMembers, "member_id", "wallets").ConfigureAwait(false);
@@ -69,17 +70,7 @@ internal static class PostgresDivision
         async Task DivideAsync(string table, string column, long count, string? with)
         {
             string divided = $"SELECT count(*) FROM pg_catalog.pg_dist_partition WHERE logicalrelid = '{table}'::regclass";
-            bool isDivided = await ScalarAsync(connection, divided).ConfigureAwait(false) > 0;
-            string by = $"{divided} AND column_to_column_name(logicalrelid, partkey) = '{column}'";
-            if (isDivided && await ScalarAsync(connection, by).ConfigureAwait(false) == 0)
-            {
-                // An earlier version divided it by another column, and beside another table.
-                await RunAsync(
-                    connection,
-                    $"SELECT alter_distributed_table('{table}', distribution_column => '{column}', colocate_with => '{with}')").ConfigureAwait(false);
-                names.Add($"{table} by {column} beside {with}");
-            }
-            else if (!isDivided)
+            if (await ScalarAsync(connection, divided).ConfigureAwait(false) == 0)
             {
                 await RunAsync(connection, with is null
                     ? string.Create(
@@ -90,6 +81,22 @@ internal static class PostgresDivision
                     ? string.Create(CultureInfo.InvariantCulture, $"{table} by {column} in {count} shards")
                     : $"{table} by {column} beside {with}");
             }
+        }
+    }
+
+    /// <summary>Brings claims that an earlier version divided by the member beside their coupons.</summary>
+    private static async Task MoveClaimsAsync(NpgsqlConnection connection, List<string> names)
+    {
+        const string Elsewhere = """
+            SELECT count(*) FROM pg_catalog.pg_dist_partition
+            WHERE logicalrelid = 'issued_coupons'::regclass AND column_to_column_name(logicalrelid, partkey) <> 'coupon_id'
+            """;
+        if (await ScalarAsync(connection, Elsewhere).ConfigureAwait(false) > 0)
+        {
+            await RunAsync(
+                connection,
+                "SELECT alter_distributed_table('issued_coupons', distribution_column => 'coupon_id', colocate_with => 'coupons')").ConfigureAwait(false);
+            names.Add("issued_coupons by coupon_id beside coupons");
         }
     }
 

@@ -23,7 +23,7 @@ namespace Jumun.Server.Stores.Postgres;
 /// </remarks>
 /// <param name="connection">The lane's.</param>
 /// <param name="map">Where rows lie.</param>
-internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : IDisposable
+internal sealed partial class PostgresLoad(NpgsqlConnection connection, ShardMap map) : IDisposable
 {
     private const string EventsByOrder = """
         unnest($1, $2) AS k(event_id, order_id)
@@ -51,13 +51,6 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
         $"SELECT {PostgresRows.ProductColumns} FROM products WHERE product_id = ANY($1) ORDER BY product_id FOR NO KEY UPDATE",
         map.Products.Count);
 
-    private readonly PostgresStatement coupons = new(
-        $"SELECT {PostgresRows.CouponColumns} FROM coupons WHERE coupon_id = ANY($1) ORDER BY coupon_id FOR NO KEY UPDATE",
-        map.Coupons.Count);
-
-    // A hot coupon: Citus keeps the plan of a statement that names one key by its value, and makes others anew for each batch.
-    private readonly PostgresUpsert.Values oneCoupon = new($"SELECT {PostgresRows.CouponColumns} FROM coupons WHERE coupon_id = $1 FOR NO KEY UPDATE");
-
     // Locked one by one, in the order of the arrays: an order that another member asks for is not even looked at.
     private readonly PostgresStatement orders = new($"""
         SELECT o.* FROM unnest($1, $2) AS k(member_id, order_id) CROSS JOIN LATERAL (
@@ -73,25 +66,6 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
     private readonly PostgresStatement lockedWallets = new(
         "SELECT member_id, balance, entries, events FROM wallets WHERE member_id = ANY($1) ORDER BY member_id FOR NO KEY UPDATE",
         map.Members.Count);
-
-    private readonly PostgresStatement issuedCoupons = new($"""
-        SELECT {PostgresRows.IssuedCouponColumns} FROM unnest($1, $2) AS k(member_id, coupon_id) CROSS JOIN LATERAL (
-          SELECT * FROM issued_coupons WHERE member_id = k.member_id AND coupon_id = k.coupon_id
-          OFFSET 0) i
-        """);
-
-    // An order's coupon lies with its coupon on Citus: it is asked for by its key there, once the order has told it.
-    private readonly PostgresStatement lockedIssuedCoupons = new($"""
-        SELECT {PostgresRows.IssuedCouponColumns} FROM unnest($1, $2) AS k(member_id, coupon_id) CROSS JOIN LATERAL (
-          SELECT * FROM issued_coupons WHERE member_id = k.member_id AND coupon_id = k.coupon_id{map.Within("coupon_id", "$2")}
-          OFFSET 0 FOR NO KEY UPDATE) i
-        """, map.IssuedCoupons.Count);
-
-    private readonly PostgresStatement issuedCouponsOfOrders = new($"""
-        SELECT {PostgresRows.IssuedCouponColumns} FROM unnest($1, $2) AS k(member_id, order_id) CROSS JOIN LATERAL (
-          SELECT * FROM issued_coupons WHERE member_id = k.member_id AND order_id = k.order_id AND order_id IS NOT NULL
-          OFFSET 0) i
-        """);
 
     private readonly PostgresStatement carts = new("SELECT member_id, product_id, quantity FROM cart_lines WHERE member_id = ANY($1)");
 
@@ -122,7 +96,6 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
     private readonly List<long> numbers = [];
     private readonly SortedSet<string> members = new(StringComparer.Ordinal);
     private readonly List<(string MemberId, Guid OrderId)> pairs = [];
-    private bool hasOneCoupon;
 
     /// <summary>Members with a cart in the batch and no wallet: a cart is guarded by its member's wallet, which has to be made.</summary>
     public HashSet<string> WithoutWallet { get; } = new(StringComparer.Ordinal);
@@ -165,12 +138,7 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
         }
 
         products.AddTo(load);
-        coupons.AddTo(load);
-        if (hasOneCoupon)
-        {
-            load.BatchCommands.Add(oneCoupon.Command);
-        }
-
+        AddCoupons();
         orders.AddTo(load);
         lockedWallets.AddTo(load);
         wallets.AddTo(load);
@@ -185,16 +153,6 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
         {
             await LoadIssuedCouponsAsync(rows).ConfigureAwait(false);
         }
-    }
-
-    /// <summary>What orders hold, and whatever else is asked for of its kind, in a round trip of its own: none when no order has a coupon.</summary>
-    private async ValueTask LoadIssuedCouponsAsync(WorkingSet rows)
-    {
-        lockedIssuedCoupons.Clear();
-        FillIssuedCoupons(rows);
-        lockedIssuedCoupons.AddTo(after);
-        await using NpgsqlDataReader reader = await after.ExecuteReaderAsync().ConfigureAwait(false);
-        await ReadIssuedCouponsAsync(reader, lockedIssuedCoupons, rows).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -277,17 +235,7 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
     {
         WorkingSet rows = batch.Rows;
         FillNumbers(products, rows.Products.Keys, map.Products);
-        hasOneCoupon = map.IsDivided && rows.Coupons.Count == 1;
-        if (hasOneCoupon)
-        {
-            oneCoupon.Begin();
-            oneCoupon.Add(rows.Coupons.Keys.Single());
-        }
-        else
-        {
-            FillNumbers(coupons, rows.Coupons.Keys, map.Coupons);
-        }
-
+        FillCoupons(rows);
         FillOrders(rows);
         FillMembers(batch);
         FillIssuedCoupons(rows);
@@ -304,25 +252,6 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
                 lockedEvents.Row().Add(eventId).Add(Ids.ToOrderId(eventId));
                 events.Row().Add(eventId).Add(Ids.ToOrderId(eventId));
             }
-        }
-    }
-
-    private void FillIssuedCoupons(WorkingSet rows)
-    {
-        if (!map.IsDivided)
-        {
-            foreach ((string memberId, long couponId) in rows.IssuedCoupons.Keys)
-            {
-                issuedCoupons.Row().Add(memberId).Add(couponId);
-            }
-
-            return;
-        }
-
-        foreach ((string memberId, long couponId) in
-            rows.IssuedCoupons.Keys.OrderBy(static key => key.CouponId).ThenBy(static key => key.MemberId, StringComparer.Ordinal))
-        {
-            lockedIssuedCoupons.Row(map.IssuedCoupons.Of(couponId)).Add(memberId).Add(couponId);
         }
     }
 
@@ -408,21 +337,7 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
             rows.Products.Load(reader.GetInt64(0), PostgresRows.ProductRow(reader));
         }
 
-        while (await NextAsync(reader, coupons).ConfigureAwait(false))
-        {
-            rows.Coupons.Load(reader.GetInt64(0), PostgresRows.CouponRow(reader));
-        }
-
-        if (hasOneCoupon)
-        {
-            if (await reader.ReadAsync().ConfigureAwait(false))
-            {
-                rows.Coupons.Load(reader.GetInt64(0), PostgresRows.CouponRow(reader));
-            }
-
-            await reader.NextResultAsync().ConfigureAwait(false);
-        }
-
+        await ReadCouponsAsync(reader, rows).ConfigureAwait(false);
         while (await NextAsync(reader, orders).ConfigureAwait(false))
         {
             rows.LoadOrder(PostgresRows.OrderRow(reader));
@@ -473,14 +388,6 @@ internal sealed class PostgresLoad(NpgsqlConnection connection, ShardMap map) : 
         await ReadIssuedCouponsAsync(reader, lockedIssuedCoupons, rows).ConfigureAwait(false);
         rows.NextProductId = rows.NextProductId is null ? null : await NumberAsync(reader).ConfigureAwait(false);
         rows.NextCouponId = rows.NextCouponId is null ? null : await NumberAsync(reader).ConfigureAwait(false);
-    }
-
-    private static async ValueTask ReadIssuedCouponsAsync(NpgsqlDataReader reader, PostgresStatement statement, WorkingSet rows)
-    {
-        while (await NextAsync(reader, statement).ConfigureAwait(false))
-        {
-            rows.IssuedCoupons.Load((reader.GetString(0), reader.GetInt64(1)), PostgresRows.IssuedCouponRow(reader));
-        }
     }
 
     private async ValueTask ReadCartsAsync(NpgsqlDataReader reader, WorkingSet rows)
