@@ -231,6 +231,16 @@ public sealed partial class ConsoleTests
         await Expect(page).ToHaveURLAsync(DoorUrl());
         Assert.DoesNotContain(await page.Context.CookiesAsync(), cookie => cookie.Name == "jumun-console");
 
+        // The other tab of the same window is open still, and sends no request.
+        IPage one = await SignInAsync(browser, shop);
+        IPage other = await one.Context.NewPageAsync();
+        await other.GotoAsync("/console/orders");
+        await Expect(other.GetByRole(AriaRole.Heading, new() { Name = "Orders" })).ToBeVisibleAsync(new() { Timeout = 30_000 });
+        await Button(one, "Sign out").ClickAsync();
+        await Expect(one).ToHaveURLAsync(DoorUrl());
+        await Expect(other.GetByRole(AriaRole.Heading, new() { Name = "The session has ended" })).ToBeVisibleAsync(new() { Timeout = 15_000 });
+        await Expect(other.GetByRole(AriaRole.Table)).ToHaveCountAsync(0);
+
         IPage open = await SignInAsync(browser, shop, "events");
         shop.Clock.Advance(TimeSpan.FromHours(25));
         await Expect(open.GetByRole(AriaRole.Heading, new() { Name = "The session has ended" })).ToBeVisibleAsync(new() { Timeout = 15_000 });
@@ -339,6 +349,7 @@ public sealed partial class ConsoleTests
         await using Chromium browser = await Chromium.StartAsync();
         IPage page = await browser.OpenAsync(shop.Http.BaseAddress!);
         await page.GotoAsync("/console/sign-in");
+        await Expect(page.GetByLabel("An administrator's token")).ToBeFocusedAsync();
         await page.Keyboard.TypeAsync(TestShop.Token("root", admin: true));
         await page.Keyboard.PressAsync("Enter");
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Live" })).ToBeFocusedAsync();
@@ -346,6 +357,7 @@ public sealed partial class ConsoleTests
         await page.Keyboard.PressAsync("Enter");
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Members" })).ToBeFocusedAsync();
         await page.Keyboard.PressAsync("Tab");
+        await Expect(page.Locator("main input").First).ToBeFocusedAsync();
         await page.Keyboard.TypeAsync("alice");
         await page.Keyboard.PressAsync("Enter");
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "alice" })).ToBeVisibleAsync();
