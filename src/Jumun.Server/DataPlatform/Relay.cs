@@ -197,7 +197,7 @@ internal sealed class Relay(
     /// </summary>
     private async ValueTask RetryAsync(CancellationToken cut)
     {
-        if (retries is null && courier.Held.TakeDue(Bounds.RetriedEvents) is { Count: > 0 } due)
+        if (retries is null && worked.Count > 0 && courier.Held.TakeDue(Bounds.RetriedEvents) is { Count: > 0 } due)
         {
             List<PendingEvent> events = await FindAsync(due).ConfigureAwait(false);
             retries = TryEachAsync(events);

@@ -251,6 +251,37 @@ public sealed partial class ConsoleTests
     }
 
     [Fact]
+    public async Task Older_orders_are_those_of_the_search_that_was_made_and_every_coupon_is_found()
+    {
+        await using TestShop shop = await TestShop.StartAsync();
+        TestCaller admin = shop.AsAdmin();
+        long product = await admin.CreateProductAsync("Ceramic mug", stock: 1_000);
+        (await shop.As("bob").OrderAsync(product)).Is(201);
+        for (int number = 0; number <= Bounds.ConsoleRows; number++)
+        {
+            (await shop.As("alice").OrderAsync(product)).Is(201);
+            await admin.CreateCouponAsync();
+        }
+
+        await using Chromium browser = await Chromium.StartAsync();
+        IPage page = await SignInAsync(browser, shop, "orders");
+        await page.GetByLabel("Member").FillAsync("alice");
+        await Button(page, "Search").ClickAsync();
+        await Expect(page.Locator("tbody tr")).ToHaveCountAsync(Bounds.ConsoleRows);
+        await page.GetByLabel("Member").FillAsync("bob");
+        await Button(page, "Older orders").ClickAsync();
+        await Expect(page.Locator("tbody tr")).ToHaveCountAsync(1);
+        await Expect(page.Locator("tbody tr")).ToContainTextAsync("alice");
+
+        await GoAsync(page, "Catalogue");
+        await Button(page, "Older coupons").ClickAsync();
+        await Expect(page.Locator("tbody").Last.Locator("tr")).ToHaveCountAsync(1);
+        await Button(page, "The newest coupons").ClickAsync();
+        await Expect(page.Locator("tbody").Last.Locator("tr")).ToHaveCountAsync(Bounds.ConsoleRows);
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
     public async Task A_server_that_stops_does_not_wait_for_open_consoles()
     {
         await using TestData data = await TestData.CreateAsync();
