@@ -93,7 +93,13 @@ internal sealed partial class AmqpIntake(Intake intake, PlatformSettings setting
     {
         try
         {
-            await messages.WriteAsync(new Message(delivered.DeliveryTag, OrderEvent.ReadOne(delivered.Body)), stop);
+            var one = OrderEvent.ReadOne(delivered.Body);
+            if (!intake.HasRoomFor([one]))
+            {
+                throw new MalformedEventException(Intake.TooMuch);
+            }
+
+            await messages.WriteAsync(new Message(delivered.DeliveryTag, one), stop);
         }
         catch (MalformedEventException error)
         {

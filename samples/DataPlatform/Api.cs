@@ -65,6 +65,11 @@ internal static class Api
             return Refuse(StatusCodes.Status400BadRequest, error.Message);
         }
 
+        if (!intake.HasRoomFor(events))
+        {
+            return Refuse(StatusCodes.Status400BadRequest, Intake.TooMuch);
+        }
+
         try
         {
             return intake.Submit(events) is { } stored ? Results.Ok(await stored) : Later(http, "Too much waits to be stored.");

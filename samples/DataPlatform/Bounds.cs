@@ -9,6 +9,9 @@ internal static class Bounds
     /// <summary>Most events of one request.</summary>
     public const int RequestEvents = 10_000;
 
+    /// <summary>Most that all prices and quantities may come to: no sum of them, nor a difference of two, leaves 64 bits.</summary>
+    public const long LargestSum = long.MaxValue / 2;
+
     /// <summary>Deepest nesting of an event.</summary>
     public const int JsonDepth = 16;
 

@@ -147,6 +147,14 @@ internal sealed class EventStore(PlatformSettings settings) : IAsyncDisposable
         return new FileProgress(position, [.. await connection.QueryAsync<FileLength>("SELECT day, bytes FROM files")]);
     }
 
+    /// <summary>More than any sum is.</summary>
+    public async Task<long> WeightAsync()
+    {
+        await using DbConnection connection = await ReaderAsync();
+        return await connection.ExecuteScalarAsync<long>(
+            "SELECT CAST(coalesce(sum(amount + refunded_amount + quantity + refunded_quantity), 0) AS bigint) FROM sales");
+    }
+
     /// <summary>Events in the order in which they were stored.</summary>
     /// <param name="after">Those after this position.</param>
     /// <param name="until">And none after this one.</param>

@@ -13,7 +13,12 @@ internal sealed record Receipt(int Stored, int Duplicates);
 /// </summary>
 internal sealed partial class Intake(EventStore store, PlatformSettings settings, TimeProvider clock, ILogger<Intake> log) : BackgroundService
 {
+    /// <summary>Why events are refused that make sense each.</summary>
+    public const string TooMuch = "The events' prices and quantities are too large: their sums could not be kept.";
+
     private readonly Channel<Delivery> waiting = Channel.CreateBounded<Delivery>(Bounds.WaitingDeliveries);
+    private readonly Lock gate = new();
+    private Int128 weight;
     private EventFiles? files;
     private long flushedAt;
 
@@ -24,8 +29,28 @@ internal sealed partial class Intake(EventStore store, PlatformSettings settings
     public async Task OpenAsync()
     {
         await store.OpenAsync();
+        weight = await store.WeightAsync();
         files = await EventFiles.OpenAsync(settings.Files, store);
         flushedAt = clock.GetTimestamp();
+    }
+
+    /// <summary>
+    /// Takes into account what events add to the sums. False when a sum might no longer fit its column: these must be refused. What
+    /// is sent again counts again, until the next start: sums of honest events are far from there.
+    /// </summary>
+    public bool HasRoomFor(IReadOnlyList<OrderEvent> events)
+    {
+        Int128 more = events.Aggregate((Int128)0, (sum, one) => sum + one.Weight);
+        lock (gate)
+        {
+            if (weight + more > Bounds.LargestSum)
+            {
+                return false;
+            }
+
+            weight += more;
+            return true;
+        }
     }
 
     /// <summary>Stores events; returns when they are durable. Null when too many wait already: send them again later.</summary>

@@ -55,6 +55,9 @@ internal sealed record OrderEvent(CloudEvent Cloud, string Line)
 
     public string Id { get; } = Cloud.Id.ToString("D", CultureInfo.InvariantCulture);
 
+    /// <summary>The most that it adds to any sum.</summary>
+    public Int128 Weight { get; } = Cloud.Data.Items.Aggregate((Int128)Cloud.Data.Subtotal, (sum, line) => sum + line.Quantity);
+
     public bool IsRefund { get; } = Cloud.Type == RefundedType;
 
     /// <summary>Reads one event.</summary>

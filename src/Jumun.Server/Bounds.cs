@@ -249,6 +249,9 @@ internal static class Bounds
     /// <summary>Longest session of the console, in hours; it ends with its token if that ends before.</summary>
     public const int SessionHours = 8;
 
+    /// <summary>Sign-outs of the console that open pages are told of; the oldest is forgotten.</summary>
+    public const int SignOuts = 1_000;
+
     /// <summary>How long the issuer may take to answer a code, in seconds.</summary>
     public const int IssuerSeconds = 10;
 

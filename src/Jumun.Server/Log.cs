@@ -20,6 +20,10 @@ internal static partial class Log
     [LoggerMessage(3, LogLevel.Error, "A bug: a batch of {Commands} commands failed. Nothing of it was written; its halves are tried apart")]
     public static partial void BatchFailed(ILogger log, Exception error, int commands);
 
+    [LoggerMessage(17, LogLevel.Error,
+        "A bug: something beside a batch failed that must not. {Commands} commands were answered 503 with outcome unknown; the next batch follows")]
+    public static partial void LaneFailed(ILogger log, Exception error, int commands);
+
     [LoggerMessage(4, LogLevel.Error, "A bug: the request {Method} {Path} failed")]
     public static partial void RequestFailed(ILogger log, Exception error, string method, string path);
 

@@ -6,6 +6,7 @@ using System.Text.Json.Nodes;
 using Jumun.Server;
 using Jumun.Server.Api;
 using Jumun.Server.DataPlatform;
+using Jumun.Server.Execution;
 using Jumun.Server.Live;
 using Jumun.Server.Stores;
 using Jumun.Server.Verbs;
@@ -29,10 +30,11 @@ internal sealed class TestShop : IAsyncDisposable
     private readonly ShopHost host;
     private readonly EndpointDataSource endpoints;
 
-    private TestShop(ShopHost host, EndpointDataSource endpoints, DeliveryFigures figures, TestClock clock, TestData data, bool ownsData)
+    private TestShop(ShopHost host, EndpointDataSource endpoints, DeliveryFigures figures, Leases leases, TestClock clock, TestData data, bool ownsData)
     {
         this.host = host;
         Figures = figures;
+        Leases = leases;
         this.endpoints = endpoints;
         this.data = data;
         this.ownsData = ownsData;
@@ -60,6 +62,9 @@ internal sealed class TestShop : IAsyncDisposable
 
     /// <summary>How the delivery of events fares.</summary>
     public DeliveryFigures Figures { get; }
+
+    /// <summary>The partitions that it works on.</summary>
+    public Leases Leases { get; }
 
     public LiveHub Live => host.Live;
 
@@ -146,10 +151,12 @@ internal sealed class TestShop : IAsyncDisposable
         builder.Services.AddSingleton<TimeProvider>(clock);
         EndpointDataSource? endpoints = null;
         Relay? relay = null;
+        Leases? leases = null;
         builder.Services.AddSingleton<IHostedService>(services => new Glance(
-            () => (endpoints, relay) = (services.GetRequiredService<EndpointDataSource>(), services.GetRequiredService<Relay>())));
+            () => (endpoints, relay, leases) = (
+                services.GetRequiredService<EndpointDataSource>(), services.GetRequiredService<Relay>(), services.GetRequiredService<Leases>())));
         ShopHost host = await ShopHost.StartAsync(builder, Settings.Read(builder.Configuration, builder.Environment));
-        return new TestShop(host, endpoints!, relay!.Figures, clock, data, ownsData);
+        return new TestShop(host, endpoints!, relay!.Figures, leases!, clock, data, ownsData);
     }
 }
 

@@ -69,6 +69,15 @@ internal sealed class HeldMembers(TimeProvider clock, TimeSpan deadAfter)
         unproven.Clear();
     }
 
+    /// <summary>Everything that is held back is due now.</summary>
+    public void Hasten()
+    {
+        foreach (Held held in members.Values)
+        {
+            held.DueAt = !held.IsTried && held.DueAt > Now ? Now : held.DueAt;
+        }
+    }
+
     /// <summary>Lets a member's events go out again. Whether it was held back by this event.</summary>
     public bool Release(Delivery pending)
     {

@@ -23,6 +23,7 @@ internal sealed class Relay(
     private readonly Courier courier = new(executor, sink, settings.DataPlatform.DeadAfter, clock, log);
     private readonly SemaphoreSlim wake = new(0, 1);
     private Task<List<Retried>>? retries;
+    private IReadOnlyList<short> worked = [];
     private bool looksAnew = true;
     private long lookedAnewAt;
     private TimeSpan readTime;
@@ -83,6 +84,7 @@ internal sealed class Relay(
         try
         {
             await SettleRetriesAsync(cut).ConfigureAwait(false);
+            NoticeLeases();
             if (!courier.Circuit.IsClosed)
             {
                 return courier.Circuit.Remaining <= TimeSpan.Zero ? await ProbeAsync(cut).ConfigureAwait(false) : Round.Closed;
@@ -106,6 +108,21 @@ internal sealed class Relay(
         {
             leases.Release();
         }
+    }
+
+    /// <summary>
+    /// What is held back in a partition that comes back may have been settled by the process that had it: it is looked for now, and
+    /// not when its old pause ends.
+    /// </summary>
+    private void NoticeLeases()
+    {
+        IReadOnlyList<short> mine = leases.Partitions;
+        if (mine.Except(worked).Any())
+        {
+            courier.Held.Hasten();
+        }
+
+        worked = mine;
     }
 
     /// <summary>Delivers a stretch of the queue, in deliveries as large as the data platform takes them.</summary>
@@ -180,7 +197,7 @@ internal sealed class Relay(
     /// </summary>
     private async ValueTask RetryAsync(CancellationToken cut)
     {
-        if (retries is null && courier.Held.TakeDue(Bounds.RetriedEvents) is { Count: > 0 } due)
+        if (retries is null && worked.Count > 0 && courier.Held.TakeDue(Bounds.RetriedEvents) is { Count: > 0 } due)
         {
             List<PendingEvent> events = await FindAsync(due).ConfigureAwait(false);
             retries = TryEachAsync(events);
@@ -192,8 +209,11 @@ internal sealed class Relay(
             var retried = new List<Retried>();
             long began = Stopwatch.GetTimestamp();
             bool isOver = false;
+            IReadOnlyList<short> mine = leases.Partitions;
             foreach (PendingEvent pending in events)
             {
+                // It goes on beside the rounds, so that partitions may move meanwhile: what is left is their next process's.
+                isOver |= !leases.Partitions.SequenceEqual(mine);
                 DeliveryOutcome? outcome = isOver ? null : await courier.HandOverAsync([pending], cut).ConfigureAwait(false);
                 retried.Add(new Retried(pending, outcome));
                 isOver |= outcome?.Has(Verdict.Gone) == true || Stopwatch.GetElapsedTime(began) > LongestRound;

@@ -173,12 +173,23 @@ internal sealed partial class Executor : IAsyncDisposable
                 submissions.Add(submission);
             }
 
-            await SettleAsync(lane, submissions).ConfigureAwait(false);
-            await store.MaintainAsync(lane.Number).ConfigureAwait(false);
+            try
+            {
+                await SettleAsync(lane, submissions).ConfigureAwait(false);
+                await store.MaintainAsync(lane.Number).ConfigureAwait(false);
+            }
+            catch (Exception error)
+            {
+                // What promises never to throw did, or somebody who listens: a bug. A lane that ended of it would leave everybody
+                // waiting for ever, in a process that seems to be well. What became of those who were not answered is not known.
+                List<Submission> left = submissions.FindAll(static submission => !submission.Task.IsCompleted);
+                Log.LaneFailed(log, error, left.Count);
+                AnswerAll(left, Refusal.Unavailable(RequestOutcome.Unknown, retryAfterSeconds: 1));
+            }
         }
     }
 
-    /// <summary>Settles these submissions, each exactly once, whatever happens. Never throws.</summary>
+    /// <summary>Settles these submissions, each exactly once. Throws only when the store or a listener does what it must not.</summary>
     private async ValueTask SettleAsync(Lane lane, List<Submission> submissions)
     {
         long begun = Stopwatch.GetTimestamp();

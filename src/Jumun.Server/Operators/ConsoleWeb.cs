@@ -36,6 +36,7 @@ internal static class ConsoleWeb
         });
         services.AddSingleton<CodeFlow>();
         services.AddSingleton<SignIn>();
+        services.AddSingleton<SignOuts>();
 
         services.AddAntiforgery(options =>
         {

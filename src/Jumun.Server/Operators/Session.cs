@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Jumun.Server.Problems;
 
 namespace Jumun.Server.Operators;
@@ -14,6 +16,10 @@ internal static class Session
 
     private const string Path = "/console";
     private const string LanguageCookie = "jumun-language";
+
+    /// <summary>A name for the token of the session, that does not tell it; null without one.</summary>
+    public static string? NameOf(HttpRequest request) =>
+        request.Cookies[Cookie] is { Length: > 0 } token ? Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(token))) : null;
 
     /// <summary>The token of the session, as a header would carry it; null without one.</summary>
     public static string? AuthorizationOf(HttpRequest request) =>

@@ -7,7 +7,7 @@ using Jumun.Server.Problems;
 namespace Jumun.Server.Operators;
 
 /// <summary>The door of the console: plain pages and forms, the only ones of it that anybody may see.</summary>
-internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, ILogger<SignIn> log)
+internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signOuts, ILogger<SignIn> log)
 {
     private const string Door = "/console/sign-in";
     private const int CookieLength = 3_800;
@@ -98,17 +98,24 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, ILogger<SignIn
         }
     }
 
-    private Task OutAsync(HttpContext http)
+    private async Task OutAsync(HttpContext http)
     {
         if (!Session.IsOfThisSite(http.Request))
         {
-            return http.RefuseAsync(new Refusal(RefusalCode.Forbidden));
+            await http.RefuseAsync(new Refusal(RefusalCode.Forbidden)).ConfigureAwait(false);
+            return;
+        }
+
+        // Only a session that counts is remembered: anybody may send anything.
+        if (Session.NameOf(http.Request) is { } session
+            && await auth.AuthenticateAsync(Session.AuthorizationOf(http.Request)).ConfigureAwait(false) is { IsAdministrator: true })
+        {
+            signOuts.Add(session, shop.Now);
         }
 
         Session.End(http);
         http.Response.StatusCode = StatusCodes.Status303SeeOther;
         http.Response.Headers.Location = Door;
-        return Task.CompletedTask;
     }
 
     private static async Task LanguageAsync(HttpContext http)

@@ -11,8 +11,8 @@ using Microsoft.AspNetCore.Components;
 
 namespace Jumun.Server.Operators;
 
-/// <summary>Who looks at the console, in which language, and until when.</summary>
-internal sealed record Visit(string Member, Language Language, DateTimeOffset EndsAt);
+/// <summary>Who looks at the console, in which language, and whether the session is over.</summary>
+internal sealed record Visit(string Member, Language Language, Func<bool> IsOver);
 
 /// <summary>What every page of the console needs: words in the operator's language, the shop, and care for a store that is away.</summary>
 public abstract class ConsolePage : ComponentBase
@@ -50,7 +50,7 @@ public abstract class ConsolePage : ComponentBase
     /// <summary>Settles what an operator asked for, by the one write path. A session that is over settles nothing.</summary>
     private protected async Task<Settlement> SettleAsync(Checked request)
     {
-        if (Shop.Now >= Visit.EndsAt)
+        if (Visit.IsOver())
         {
             return Settlement.Of(new Refusal(RefusalCode.Unauthenticated));
         }

@@ -231,12 +231,53 @@ public sealed partial class ConsoleTests
         await Expect(page).ToHaveURLAsync(DoorUrl());
         Assert.DoesNotContain(await page.Context.CookiesAsync(), cookie => cookie.Name == "jumun-console");
 
+        // The other tab of the same window is open still, and sends no request.
+        IPage one = await SignInAsync(browser, shop);
+        IPage other = await one.Context.NewPageAsync();
+        await other.GotoAsync("/console/orders");
+        await Expect(other.GetByRole(AriaRole.Heading, new() { Name = "Orders" })).ToBeVisibleAsync(new() { Timeout = 30_000 });
+        await Button(one, "Sign out").ClickAsync();
+        await Expect(one).ToHaveURLAsync(DoorUrl());
+        await Expect(other.GetByRole(AriaRole.Heading, new() { Name = "The session has ended" })).ToBeVisibleAsync(new() { Timeout = 15_000 });
+        await Expect(other.GetByRole(AriaRole.Table)).ToHaveCountAsync(0);
+
         IPage open = await SignInAsync(browser, shop, "events");
         shop.Clock.Advance(TimeSpan.FromHours(25));
         await Expect(open.GetByRole(AriaRole.Heading, new() { Name = "The session has ended" })).ToBeVisibleAsync(new() { Timeout = 15_000 });
         await Expect(Button(open, "Look again")).ToHaveCountAsync(0);
         await open.GetByRole(AriaRole.Link, new() { Name = "Sign in" }).ClickAsync();
         await Expect(open).ToHaveURLAsync(DoorUrl());
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
+    public async Task Older_orders_are_those_of_the_search_that_was_made_and_every_coupon_is_found()
+    {
+        await using TestShop shop = await TestShop.StartAsync();
+        TestCaller admin = shop.AsAdmin();
+        long product = await admin.CreateProductAsync("Ceramic mug", stock: 1_000);
+        (await shop.As("bob").OrderAsync(product)).Is(201);
+        for (int number = 0; number <= Bounds.ConsoleRows; number++)
+        {
+            (await shop.As("alice").OrderAsync(product)).Is(201);
+            await admin.CreateCouponAsync();
+        }
+
+        await using Chromium browser = await Chromium.StartAsync();
+        IPage page = await SignInAsync(browser, shop, "orders");
+        await page.GetByLabel("Member").FillAsync("alice");
+        await Button(page, "Search").ClickAsync();
+        await Expect(page.Locator("tbody tr")).ToHaveCountAsync(Bounds.ConsoleRows);
+        await page.GetByLabel("Member").FillAsync("bob");
+        await Button(page, "Older orders").ClickAsync();
+        await Expect(page.Locator("tbody tr")).ToHaveCountAsync(1);
+        await Expect(page.Locator("tbody tr")).ToContainTextAsync("alice");
+
+        await GoAsync(page, "Catalogue");
+        await Button(page, "Older coupons").ClickAsync();
+        await Expect(page.Locator("tbody").Last.Locator("tr")).ToHaveCountAsync(1);
+        await Button(page, "The newest coupons").ClickAsync();
+        await Expect(page.Locator("tbody").Last.Locator("tr")).ToHaveCountAsync(Bounds.ConsoleRows);
         Assert.Empty(browser.Complaints);
     }
 
@@ -339,6 +380,7 @@ public sealed partial class ConsoleTests
         await using Chromium browser = await Chromium.StartAsync();
         IPage page = await browser.OpenAsync(shop.Http.BaseAddress!);
         await page.GotoAsync("/console/sign-in");
+        await Expect(page.GetByLabel("An administrator's token")).ToBeFocusedAsync();
         await page.Keyboard.TypeAsync(TestShop.Token("root", admin: true));
         await page.Keyboard.PressAsync("Enter");
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Live" })).ToBeFocusedAsync();
@@ -346,6 +388,7 @@ public sealed partial class ConsoleTests
         await page.Keyboard.PressAsync("Enter");
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Members" })).ToBeFocusedAsync();
         await page.Keyboard.PressAsync("Tab");
+        await Expect(page.Locator("main input").First).ToBeFocusedAsync();
         await page.Keyboard.TypeAsync("alice");
         await page.Keyboard.PressAsync("Enter");
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "alice" })).ToBeVisibleAsync();

@@ -287,6 +287,36 @@ public sealed class StorefrontTests
     }
 
     [Fact]
+    public async Task A_server_that_never_answers_is_asked_again_under_the_same_key_and_the_effect_is_one()
+    {
+        await using TestShop shop = await TestShop.StartAsync(isDevelopment: true);
+        await using Chromium browser = await Chromium.StartAsync();
+        IPage page = await browser.OpenAsync(shop.Http.BaseAddress!, new() { ViewportSize = Desk });
+        var keys = new List<string>();
+        await page.RouteAsync("**/points/charge", async route =>
+        {
+            keys.Add(await route.Request.HeaderValueAsync("Idempotency-Key") ?? "");
+            if (keys.Count == 1)
+            {
+                // It reaches the shop, and the page waits for ever.
+                await route.FetchAsync();
+                return;
+            }
+
+            await route.ContinueAsync();
+        });
+        await page.GotoAsync("/shop#/points");
+        await Button(page, "Sign in as carol").ClickAsync();
+        await page.GetByLabel("Amount in won").FillAsync("5000");
+        await Button(page, "Charge").ClickAsync();
+        await Expect(page.Locator(".note.good")).ToContainTextAsync("₩5,000", new() { Timeout = 40_000 });
+        Assert.Equal(2, keys.Count);
+        Assert.Single(keys.Distinct());
+        Assert.Equal(5_000, await shop.As("carol").BalanceAsync());
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
     public async Task A_token_of_anybody_signs_in_and_a_bad_one_says_so()
     {
         await using TestShop shop = await TestShop.StartAsync();

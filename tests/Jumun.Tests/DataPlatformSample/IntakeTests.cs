@@ -117,6 +117,24 @@ public sealed class IntakeTests : IAsyncLifetime
         Assert.Equal(0, await platform.TotalAsync("events"));
     }
 
+    [Fact]
+    public async Task Events_whose_sums_do_not_fit_are_refused_and_the_sums_stay_right()
+    {
+        const long largest = 9_007_199_254_740_991;
+        JsonObject[] Some(int count, long price, long quantity) =>
+        [
+            .. Enumerable.Range(1, count).Select(number =>
+                TestEvents.Completed("mallory", number, DateTimeOffset.UtcNow, discount: 0, new TestLine(1, "mug", price) { Quantity = quantity })),
+        ];
+        (await platform.SendAsync(Some(2, price: 0, quantity: long.MaxValue))).Is(400);
+        (await platform.SendAsync(Some(400, largest, quantity: 1))).Is(200);
+        TestAnswer refused = (await platform.SendAsync(Some(400, largest, quantity: 1))).Is(400);
+        Assert.Contains("too large", (string)refused["detail"]!, StringComparison.Ordinal);
+        (await platform.SendAsync(TestEvents.Some())).Is(200);
+        Assert.Equal(401, await platform.TotalAsync("events"));
+        Assert.Equal((400 * largest) + 1_000, await platform.TotalAsync("revenue"));
+    }
+
     [Theory]
     [InlineData("", 400)]
     [InlineData("[", 400)]

@@ -119,6 +119,39 @@ public sealed class ExecutorTests : IAsyncLifetime
         Assert.Equal(3, (await store.PointsAsync("m")).Balance);
     }
 
+    [Theory]
+    [InlineData((int)SqliteStore.FaultPoint.Abandon)]
+    [InlineData((int)SqliteStore.FaultPoint.Maintain)]
+    public async Task A_store_that_throws_where_it_must_not_ends_no_lane_and_leaves_nobody_waiting(int point)
+    {
+        store.Fault = at =>
+        {
+            if (at == (SqliteStore.FaultPoint)point)
+            {
+                throw new InvalidOperationException("A bug.");
+            }
+        };
+        KeyedRequest keyed = Keyed("m", "key", 1, ApiJson.Default.ProductView);
+        Settlement refused = await Soon(executor.SubmitAsync(new QueryProduct(404), keyed).AsTask());
+        bool isAnswered = point == (int)SqliteStore.FaultPoint.Maintain;
+        Assert.Equal(isAnswered ? RefusalCode.ProductNotFound : RefusalCode.Unavailable, refused.Refusal!.Code);
+        Assert.Equal(isAnswered ? null : RequestOutcome.Unknown, refused.Refusal.Outcome);
+
+        // What was left open is dropped by the next batch, and the one after it is settled. The key is nobody's any more.
+        store.Fault = null;
+        await Soon(Charge("m", 1));
+        Assert.NotNull((await Soon(Charge("m", 3, "key"))).Stored);
+    }
+
+    [Fact]
+    public async Task A_listener_that_throws_ends_no_lane()
+    {
+        executor.Committed += _ => throw new InvalidOperationException("A bug.");
+        Assert.NotNull((await Charge("m", 1)).Answer);
+        Assert.NotNull((await Soon(Charge("m", 1))).Answer);
+        Assert.Equal(2, (await store.PointsAsync("m")).Balance);
+    }
+
     [Fact]
     public async Task An_outage_ends_in_a_shop_in_which_nobody_asks_for_anything()
     {
@@ -304,6 +337,8 @@ public sealed class ExecutorTests : IAsyncLifetime
         Assert.True((await Charge("m", 1, "new")).Replayed);
         Assert.False((await Charge("m", 1, "old")).Replayed);
     }
+
+    private static Task<Settlement> Soon(Task<Settlement> settled) => settled.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
 
     private static Action<SqliteStore.FaultPoint> FailOnce(SqliteStore.FaultPoint where)
     {

@@ -39,6 +39,16 @@ public sealed class HeaderTests(ShopFixture fixture) : IClassFixture<ShopFixture
     }
 
     [Fact]
+    public async Task Where_hosts_are_named_a_request_to_another_is_refused()
+    {
+        await using TestShop own = await TestShop.StartAsync(new() { ["AllowedHosts"] = "shop.example" });
+        (await own.AsNobody().GetAsync("/health/live")).Is(400);
+        var request = new HttpRequestMessage(HttpMethod.Get, "/health/live");
+        request.Headers.Host = "shop.example";
+        (await own.AsNobody().SendAsync(request)).Is(200);
+    }
+
+    [Fact]
     public async Task An_internal_error_carries_the_security_headers()
     {
         await using TestShop own = await TestShop.StartAsync();

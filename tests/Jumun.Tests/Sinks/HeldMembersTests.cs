@@ -32,6 +32,19 @@ public sealed class HeldMembersTests
         Assert.DoesNotContain(tried, held.TakeDue(Bounds.HeldMembers));
     }
 
+    [Fact]
+    public void What_is_hastened_is_due_at_once_but_for_what_is_being_tried()
+    {
+        PendingEvent[] events = [Event(0), Event(1)];
+        Array.ForEach(events, one => held.Hold(one, clock.GetUtcNow(), retryAfter: TimeSpan.FromMinutes(1)));
+        Delivery tried = Assert.Single(held.TakeNext());
+        Assert.Empty(held.TakeDue(2));
+        held.Hasten();
+        Assert.NotEqual(tried, Assert.Single(held.TakeDue(2)));
+        held.Return(tried);
+        Assert.Empty(held.TakeDue(2));
+    }
+
     private PendingEvent Event(int number) => new(
         $"m{number.ToString(CultureInfo.InvariantCulture)}", Guid.NewGuid(), 1, OrderEventType.Completed, [], clock.GetUtcNow(), null);
 }

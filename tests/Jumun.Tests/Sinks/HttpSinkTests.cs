@@ -473,6 +473,32 @@ public sealed class HttpSinkTests : SinkTest
     }
 
     [Fact]
+    public async Task What_is_tried_again_goes_no_further_once_the_partitions_are_anothers()
+    {
+        Receiver.Answers = (posted, _) => Task.FromResult<int?>(posted.Has("m1") || posted.Has("m2") ? 400 : 204);
+        await BuyAsync(Members(20));
+        await Receiver.TookAsync(18);
+        await HeldAsync(2);
+        var answered = new TaskCompletionSource();
+        int tried = 0;
+        Receiver.Answers = async (_, _) =>
+        {
+            Interlocked.Increment(ref tried);
+            await answered.Task;
+            return 400;
+        };
+        Shop.Clock.Advance(TimeSpan.FromMinutes(8));
+        await TestShop.UntilAsync(() => Task.FromResult(Volatile.Read(ref tried) == 1));
+
+        // The leases end while the first of them is under way. What becomes of it is recorded when all are through.
+        await Shop.Leases.StopAsync(Cancellation);
+        long settled = Shop.Shop.Executor.Counters.Commands;
+        answered.SetResult();
+        await TestShop.UntilAsync(() => Task.FromResult(Shop.Shop.Executor.Counters.Commands > settled));
+        Assert.Equal(1, tried);
+    }
+
+    [Fact]
     public async Task A_receiver_that_answers_with_a_few_words_keeps_its_connection()
     {
         var connections = new ConcurrentDictionary<string, bool>();

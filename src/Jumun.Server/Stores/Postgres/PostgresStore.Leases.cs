@@ -5,6 +5,8 @@ namespace Jumun.Server.Stores.Postgres;
 /// <summary>
 /// Which process works on which partition. Each that lives wants every n-th partition, by its place among the n that live;
 /// it gives back what it holds beyond that, and takes what is free. Times are the database's, so that clocks need not agree.
+/// A lease's fence counts its holders, for whoever looks into the table. No delivery is checked against it: two processes that
+/// deliver the same send it under the same id.
 /// </summary>
 internal sealed partial class PostgresStore
 {

@@ -70,6 +70,7 @@ internal sealed partial class SqliteStore
     {
         try
         {
+            Fault?.Invoke(FaultPoint.Abandon);
             if (writer is { InTransaction: true } db)
             {
                 db.Execute("ROLLBACK");
@@ -92,6 +93,7 @@ internal sealed partial class SqliteStore
 
         try
         {
+            Fault?.Invoke(FaultPoint.Maintain);
             await checkpoints.MaintainAsync(db).ConfigureAwait(false);
         }
         catch (SqliteException)

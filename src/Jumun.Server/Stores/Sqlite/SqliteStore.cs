@@ -46,6 +46,12 @@ internal sealed partial class SqliteStore : IStore
 
         /// <summary>The file is opened again after an error.</summary>
         Reopen,
+
+        /// <summary>A batch ends without writing.</summary>
+        Abandon,
+
+        /// <summary>Between two batches, after the callers were answered.</summary>
+        Maintain,
     }
 
     /// <summary>Called at each point; what it throws happens there. Null outside tests.</summary>

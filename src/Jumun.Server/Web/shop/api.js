@@ -9,6 +9,10 @@ const mostTries = 6;
 const longestPauseSeconds = 8;
 const silenceSeconds = 40;
 
+// How long an answer may take: longer than a duplicate waits for the first request under its key. And how long it is asked for.
+const answerSeconds = 12;
+const patienceSeconds = 60;
+
 /** Told 'repeat' when an answer did not come and the same request goes out again. */
 export const events = new EventTarget();
 
@@ -130,12 +134,14 @@ async function follow(path, seen, signal) {
 }
 
 async function send(method, path, { body, key, signal }) {
+  // A server that takes a request and never answers is one that cannot be reached.
+  const late = AbortSignal.timeout(answerSeconds * 1000);
   let response;
   let json;
   try {
     response = await fetch(path, {
       method,
-      signal,
+      signal: signal === undefined ? late : AbortSignal.any([signal, late]),
       headers: headers({
         ...(body !== undefined && { 'Content-Type': 'application/json' }),
         ...(key !== undefined && { 'Idempotency-Key': key }),
@@ -177,11 +183,12 @@ const isWorthRepeating = error => error instanceof Unreachable
   || (error instanceof Refusal && (error.status === 503 || error.status === 429 || error.code === 'idempotency_key_in_use'));
 
 async function repeatedly(request, signal) {
+  const begun = performance.now();
   for (let tries = 1; ; tries++) {
     try {
       return await request();
     } catch (error) {
-      if (!isWorthRepeating(error) || tries === mostTries) {
+      if (!isWorthRepeating(error) || tries === mostTries || performance.now() - begun > patienceSeconds * 1000) {
         throw error;
       }
 

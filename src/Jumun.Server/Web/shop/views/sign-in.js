@@ -24,6 +24,7 @@ export async function signIn() {
 async function demoSignIn(memberId, slot) {
   try {
     const response = await fetch('/shop/demo-sign-in', {
+      signal: AbortSignal.timeout(12000),
       method: 'POST',
       headers: { 'Content-Type': 'application/json', 'Accept-Language': language() },
       body: JSON.stringify({ memberId }),
