@@ -21,6 +21,12 @@ internal static class Bounds
     /// <summary>How long a duplicate under an idempotency key waits for the first request, in milliseconds.</summary>
     public const int DuplicateWaitMilliseconds = 5_000;
 
+    /// <summary>
+    /// How long a request beyond the bound on those in work waits for its refusal. Its connection brings no other meanwhile, so
+    /// that a crowd of twelve thousand connections costs the shop no more than as many refusals a second.
+    /// </summary>
+    public const int RefusalMilliseconds = 1_000;
+
     /// <summary>How long the answer takes at most whether the server is ready, in seconds: later it is that it is not.</summary>
     public const int ReadySeconds = 2;
 

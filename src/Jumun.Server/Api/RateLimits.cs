@@ -46,8 +46,19 @@ internal sealed class RateLimits : IDisposable
             return;
         }
 
-        int seconds = lease.TryGetMetadata(MetadataName.RetryAfter, out TimeSpan wait) ? (int)Math.Ceiling(wait.TotalSeconds) : 1;
-        await http.RefuseAsync(Refusal.RateLimited(Math.Max(1, seconds))).ConfigureAwait(false);
+        int seconds = 1;
+        if (lease.TryGetMetadata(MetadataName.RetryAfter, out TimeSpan wait))
+        {
+            seconds = Math.Max(1, (int)Math.Ceiling(wait.TotalSeconds));
+        }
+        else
+        {
+            // Too much is in work. Whoever is refused at once is back at once, and then refusing takes the cores that the work needs.
+            await Task.Delay(TimeSpan.FromMilliseconds(Bounds.RefusalMilliseconds), http.RequestAborted)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        await http.RefuseAsync(Refusal.RateLimited(seconds)).ConfigureAwait(false);
     }
 
     public void Dispose()
