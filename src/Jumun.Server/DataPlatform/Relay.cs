@@ -117,7 +117,7 @@ internal sealed class Relay(
     private void NoticeLeases()
     {
         IReadOnlyList<short> mine = leases.Partitions;
-        if (mine.Except(worked).Any())
+        if (!ReferenceEquals(mine, worked) && mine.Except(worked).Any())
         {
             courier.Held.Hasten();
         }
