@@ -222,6 +222,9 @@ internal static class Bounds
     /// <summary>Delivered events that one commit forgets.</summary>
     public const int ForgottenEvents = 250;
 
+    /// <summary>How often the copy of a large table says how far it is, in seconds.</summary>
+    public const int CopyTellSeconds = 5;
+
     /// <summary>Offenders that the audit names for an invariant.</summary>
     public const int AuditOffenders = 10;
 

@@ -17,6 +17,7 @@ internal static class CommandLine
             "audit", "Check every invariant that the store can show. Exit code 1 and a line for each that fails.", StoreVerbs.AuditAsync));
         root.Subcommands.Add(Named("doctor", "Report versions, durability settings, connectivity and the clock.", StoreVerbs.DoctorAsync));
         root.Subcommands.Add(BackupCommand());
+        root.Subcommands.Add(CopyCommand());
         root.Subcommands.Add(ReconcileCommand());
         root.SetAction((_, stop) => ServeVerb.RunAsync(stop).Guarded());
         return root;
@@ -52,6 +53,14 @@ internal static class CommandLine
         var file = new Argument<string>("file") { Description = "The new file." };
         var command = new Verb("backup", "Copy a SQLite shop to a new file, while it is served.") { file };
         command.SetAction(result => Guarded(() => StoreVerbs.Backup(result.GetRequiredValue(file))));
+        return command;
+    }
+
+    private static Verb CopyCommand()
+    {
+        var file = new Argument<string>("file") { Description = "The shop's file. Its server must be stopped." };
+        var command = new Verb("copy", "Copy a SQLite shop into the PostgreSQL of the settings, migrated and without a shop.") { file };
+        command.SetAction((result, stop) => CopyVerb.RunAsync(result.GetRequiredValue(file), stop).Guarded());
         return command;
     }
 

@@ -64,8 +64,14 @@ internal static class StoreVerbs
 
     public static async Task<int> AuditAsync(CancellationToken stop)
     {
+        return Tell(await InvariantsAsync(Surroundings.Settings().Store).ConfigureAwait(false)) ? 0 : 1;
+    }
+
+    /// <summary>Prints what an audit found; whether all holds.</summary>
+    public static bool Tell(IReadOnlyList<InvariantReport> reports)
+    {
         bool all = true;
-        foreach (InvariantReport report in await InvariantsAsync(Surroundings.Settings().Store).ConfigureAwait(false))
+        foreach (InvariantReport report in reports)
         {
             all &= report.Holds;
             Console.WriteLine($"{(report.Holds ? "ok    " : "BROKEN")} {report.Id,-3} {report.Name} ({report.Figure} checked)");
@@ -75,7 +81,7 @@ internal static class StoreVerbs
             }
         }
 
-        return all ? 0 : 1;
+        return all;
     }
 
     public static async Task<int> DoctorAsync(CancellationToken stop)

@@ -167,6 +167,14 @@ internal static class PostgresAudit
     public static async Task<List<InvariantReport>> RunAsync(NpgsqlConnection connection, bool isDivided)
     {
         await RunAsync(connection, Begin).ConfigureAwait(false);
+        List<InvariantReport> reports = await CheckAsync(connection, isDivided).ConfigureAwait(false);
+        await RunAsync(connection, "COMMIT").ConfigureAwait(false);
+        return reports;
+    }
+
+    /// <summary>The same in a transaction that is open already, with what it wrote.</summary>
+    public static async Task<List<InvariantReport>> CheckAsync(NpgsqlConnection connection, bool isDivided)
+    {
         var reports = new List<InvariantReport>();
         foreach ((string id, string name, string figure, string offenders) in
             isDivided ? Invariants(OrdersWithCoupon, HeldCoupons) : Invariants("orders", "issued_coupons"))
@@ -174,7 +182,6 @@ internal static class PostgresAudit
             reports.Add(await CheckAsync(connection, id, name, figure, offenders).ConfigureAwait(false));
         }
 
-        await RunAsync(connection, "COMMIT").ConfigureAwait(false);
         return reports;
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Jumun.Server.Stores.Sqlite;
 using Npgsql;
 
 namespace Jumun.Server.Stores.Postgres;
@@ -86,7 +87,17 @@ internal sealed partial class PostgresStore : IStore
     public static Task<IReadOnlyList<string>> DivideAsync(string connectionString, ShardSettings shards) =>
         OnPlainAsync(connectionString, connection => PostgresDivision.ApplyAsync(connection, shards));
 
-    private static async Task<IReadOnlyList<string>> OnPlainAsync(string connectionString, Func<NpgsqlConnection, Task<IReadOnlyList<string>>> change)
+    /// <summary>Copies a shop from a SQLite file into an up-to-date schema without one; see <see cref="StoreCopy"/>.</summary>
+    /// <exception cref="SetupException">The database cannot be reached, was not migrated or has a shop, or not all rows came over.</exception>
+    public static Task<IReadOnlyList<InvariantReport>> CopyAsync(
+        string connectionString, SqliteConnection file, Action<string> tell, CancellationToken stop) =>
+        OnPlainAsync(connectionString, async connection =>
+        {
+            await PostgresMigrations.MustBeCurrentAsync(connection).ConfigureAwait(false);
+            return await new StoreCopy(file, connection, tell, stop).RunAsync().ConfigureAwait(false);
+        });
+
+    private static async Task<IReadOnlyList<T>> OnPlainAsync<T>(string connectionString, Func<NpgsqlConnection, Task<IReadOnlyList<T>>> change)
     {
         await using NpgsqlDataSource source = PostgresConnections.Plain(connectionString);
         try
