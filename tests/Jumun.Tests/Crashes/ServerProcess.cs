@@ -105,6 +105,22 @@ internal sealed class ServerProcess : IDisposable
         return (run.ExitCode, output);
     }
 
+    /// <summary>Runs a verb and kills it (<c>kill -9</c>) when it is where it should be.</summary>
+    public async Task RunAndKillAsync(Func<Task> isThere, params string[] verb)
+    {
+        using Process run = Start(verb);
+        try
+        {
+            await isThere();
+            Assert.False(run.HasExited);
+        }
+        finally
+        {
+            run.Kill();
+            await run.WaitForExitAsync(CancellationToken.None);
+        }
+    }
+
     public void Dispose()
     {
         process?.Kill();
