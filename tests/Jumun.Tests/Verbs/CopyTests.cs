@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Jumun.Server;
 using Jumun.Server.Stores;
+using Jumun.Server.Stores.Postgres;
 using Jumun.Server.Stores.Sqlite;
 using Jumun.Tests.Crashes;
 using Jumun.Tests.Http;
@@ -45,7 +46,8 @@ public sealed class CopyTests : IAsyncLifetime
     {
         ["Jumun:DataPlatform:Sink"] = "http",
         ["Jumun:DataPlatform:Url"] = $"http://127.0.0.1:{FreePort.Next().ToString(CultureInfo.InvariantCulture)}/",
-        ["Jumun:DataPlatform:Secret"] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        ["Jumun:DataPlatform:Secret"] = "a secret of the tests",
+        ["Jumun:DataPlatform:DeadAfter"] = "365.00:00:00",
     };
 
     public async ValueTask InitializeAsync()
@@ -68,6 +70,17 @@ public sealed class CopyTests : IAsyncLifetime
         foreach (string table in StoreCopy.Tables)
         {
             Assert.True(await CountAsync(table) > 0, $"The story has nothing for {table}.");
+        }
+
+        // Another process than the one of these tests may have the partition.
+        await using (NpgsqlDataSource source = NpgsqlDataSource.Create($"{database.Address};Pooling=false"))
+        {
+            await using NpgsqlCommand queue = source.CreateCommand("SELECT member_id, partition FROM outbox_queue");
+            await using NpgsqlDataReader rows = await queue.ExecuteReaderAsync(Cancellation);
+            while (await rows.ReadAsync(Cancellation))
+            {
+                Assert.Equal(PostgresHash.PartitionOf(rows.GetString(0)), rows.GetInt16(1));
+            }
         }
 
         Dictionary<string, string> seen;
@@ -342,7 +355,7 @@ public sealed class CopyTests : IAsyncLifetime
         story.Note("alice", story.ToPay);
         story.ToExpire = (await bob.OrderAsync(mug, 4)).Is(201);
         story.Note("bob", story.ToExpire);
-        (await alice.PutAsync($"/members/alice/cart/items/{mug}", """{"quantity":7}""")).Is(200);
+        (await alice.PutAsync($"/members/alice/cart/items/{story.Products[0]}", """{"quantity":7}""")).Is(200);
         story.Time = TimeSpan.FromDays(31) + TimeSpan.FromMinutes(11) + TimeSpan.FromSeconds(1);
     }
 
