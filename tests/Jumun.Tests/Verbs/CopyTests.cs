@@ -32,6 +32,10 @@ public sealed class CopyTests : IAsyncLifetime
     // What tells about processes and commits of PostgreSQL.
     private static readonly string[] LeftInPostgres = ["schema_migrations", "batches", "processes", "leases"];
 
+    private const string StandingStill = "pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
+
+    private static readonly string[] OfTheShop = ["/members/", "/products", "/coupons", "/payment/", "/admin/"];
+
     private static readonly string[] Members = ["alice", "bob", "carol", "nobody"];
 
     private TestData file = null!;
@@ -243,12 +247,12 @@ public sealed class CopyTests : IAsyncLifetime
         using (var program = new ServerProcess(database))
         {
             await program.RunAndKillAsync(
-                () => TestShop.UntilAsync(async () => await CountAsync("pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()") == 1, seconds: 60),
+                () => TestShop.UntilAsync(async () => await CountAsync(StandingStill) == 1, seconds: 60),
                 "copy", FilePath);
         }
 
         // The database notices by itself.
-        await TestShop.UntilAsync(async () => await CountAsync("pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()") == 0);
+        await TestShop.UntilAsync(async () => await CountAsync(StandingStill) == 0);
         Assert.Equal(0, await CountAsync("products"));
         Assert.Equal(1, await CountAsync("forgotten_events"));
         await database.ExecuteAsync("DROP TRIGGER stand_still ON orders");
@@ -427,7 +431,7 @@ public sealed class CopyTests : IAsyncLifetime
         string[] routes = [.. shop.Routes
             .Where(route => route.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods.Contains("GET") is true)
             .Select(route => route.RoutePattern.RawText!)
-            .Where(route => new[] { "/members/", "/products", "/coupons", "/payment/", "/admin/" }.Any(start => route.StartsWith(start, StringComparison.Ordinal))
+            .Where(route => OfTheShop.Any(start => route.StartsWith(start, StringComparison.Ordinal))
                 && !route.EndsWith("/live", StringComparison.Ordinal))];
         Assert.True(routes.Length >= 14, string.Join(", ", routes));
         var answers = new Dictionary<string, string>();

@@ -53,7 +53,8 @@ internal static class SqliteMigrations
         MigrationSteps.MustContain(Steps, applied);
         if (applied.Count < Steps.Count)
         {
-            throw new SetupException($"The schema of {path} is older than this program. Start the server on it once, or run 'migrate' with Jumun__Store=sqlite and this file.");
+            throw new SetupException(
+                $"The schema of {path} is older than this program. Start the server on it once, or run 'migrate' with Jumun__Store=sqlite and this file.");
         }
     }
 
