@@ -1,5 +1,6 @@
--- Members and their tokens, shared out among wrk's threads.
+-- Members and their tokens, shared out among wrk's threads, and among as many wrks as PARTS says, of which this is number PART.
 local threads = 0
+local part, parts = tonumber(os.getenv("PART") or "0"), tonumber(os.getenv("PARTS") or "1")
 
 function setup(thread)
   thread:set("id", threads)
@@ -12,7 +13,7 @@ members, tokens, token_of = {}, {}, {}
 function load_members()
   local line_number = 0
   for line in io.lines(os.getenv("TOKENS")) do
-    if line_number % 2 == id % 2 then
+    if line_number % (2 * parts) == 2 * part + id % 2 then
       local member, token = line:match("(%S+) (%S+)")
       members[#members + 1] = member
       tokens[#tokens + 1] = token

@@ -81,8 +81,8 @@ internal static class Bounds
     /// <summary>Pages in the log from which on the lane empties it, when little is left to copy.</summary>
     public const int RestartPages = 16_384;
 
-    /// <summary>What little is: pages that the lane copies itself.</summary>
-    public const int CheckpointRestPages = 1_024;
+    /// <summary>What little is, at first: pages that the lane copies itself.</summary>
+    public const int CheckpointRestPages = 128;
 
     /// <summary>Pages in the log from which on the lane waits for the copy, and for readers.</summary>
     public const int LogPages = 32_768;

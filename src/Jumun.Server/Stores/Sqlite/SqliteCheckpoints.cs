@@ -2,49 +2,79 @@ namespace Jumun.Server.Stores.Sqlite;
 
 /// <summary>
 /// Keeps the write-ahead log short without making the lane wait for the file's own disk work. A second connection copies
-/// the log into the file while the lane goes on to commit. What was appended meanwhile, a small rest, the lane copies
-/// itself between two batches: then all of the log is in the file, and the next commit starts it again from its front.
+/// the log into the file while the lane goes on to commit, again and again once the log is long, so that ever less is left. That rest
+/// the lane copies itself between two batches: then all of the log is in the file, and the next commit starts it again from its front.
 /// </summary>
 internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDisposable
 {
-    private Task copying = Task.CompletedTask;
+    // What is being copied beside the lane, or was and nobody has looked at it yet; its result is null when it failed.
+    private Task<Checkpoint?>? copying;
     private SqliteConnection? copier;
+
+    // Pages in the log, and those of them that are in the file. Readers can keep a log from starting again, and one that is
+    // wholly copied starts again by itself: each checkpoint tells how long it really is.
     private long pages;
     private long copied;
-    private long next = Bounds.CheckpointPages;
+    private long meanwhile;
+    private long rest = Bounds.CheckpointRestPages;
+    private long next;
 
     /// <summary>To be called by the lane between two batches, with its connection.</summary>
     /// <exception cref="SqliteException">The lane's connection failed. The log holds everything that was acknowledged.</exception>
     public async ValueTask MaintainAsync(SqliteConnection writer)
     {
-        pages += writer.TakePagesWritten();
-        if (pages < next || (!copying.IsCompleted && pages < Bounds.LogPages))
+        int written = writer.TakePagesWritten();
+        pages += written;
+        meanwhile += written;
+
+        // Beyond the bound the disk does not follow, or a reader stays (an audit, a backup): the lane waits a moment.
+        bool isLate = pages >= Bounds.LogPages;
+        if (pages < next || (copying is { IsCompleted: false } && !isLate))
         {
             return;
         }
 
-        // Beyond the bound the disk does not follow, or a reader stays (an audit, a backup): the lane waits a moment.
-        bool isLate = pages >= Bounds.LogPages;
-        await copying.ConfigureAwait(false);
-        long rest = pages - copied;
-        if (!isLate && rest > (pages < Bounds.RestartPages ? Bounds.CheckpointPages : Bounds.CheckpointRestPages))
+        if (copying is not null)
         {
-            next = pages + Bounds.CheckpointRestPages;
-            copying = Task.Run(Copy);
-            return;
+            Learn(await copying.ConfigureAwait(false));
+            copying = null;
         }
 
         if (pages < Bounds.RestartPages)
         {
-            next = Math.Min(copied + Bounds.CheckpointPages, Bounds.RestartPages) + 1;
-            return;
+            if (pages - copied >= Bounds.CheckpointPages)
+            {
+                BeginCopy();
+            }
         }
-
-        if (writer.Checkpoint(isLate ? CheckpointMode.Restart : CheckpointMode.Passive).IsWhole)
+        else if (!isLate && pages - copied > rest)
         {
-            pages = 0;
-            copied = 0;
-            next = Bounds.CheckpointPages + 1;
+            // Where the lane fills the log as fast as it is copied, it takes more upon itself each time.
+            rest *= 2;
+            BeginCopy();
+        }
+        else
+        {
+            Restart(writer.Checkpoint(isLate ? CheckpointMode.Restart : CheckpointMode.Passive));
+        }
+    }
+
+    /// <summary>Waits until nothing is being copied: then another connection may do what it wants with the log.</summary>
+    public Task PauseAsync() => copying ?? Task.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        await PauseAsync().ConfigureAwait(false);
+        copier?.Dispose();
+        copier = null;
+    }
+
+    private void Learn(Checkpoint? copy)
+    {
+        if (copy is { } checkpoint)
+        {
+            pages = checkpoint.Pages + meanwhile;
+            copied = checkpoint.Copied;
         }
         else
         {
@@ -52,28 +82,39 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
         }
     }
 
-    /// <summary>Waits until nothing is being copied: then another connection may do what it wants with the log.</summary>
-    public Task PauseAsync() => copying;
-
-    public async ValueTask DisposeAsync()
+    private void Restart(Checkpoint checkpoint)
     {
-        await copying.ConfigureAwait(false);
-        copier?.Dispose();
-        copier = null;
+        rest = Bounds.CheckpointRestPages;
+        if (checkpoint.IsWhole)
+        {
+            pages = copied = next = 0;
+        }
+        else
+        {
+            next = pages + Bounds.CheckpointPages;
+        }
     }
 
-    private void Copy()
+    private void BeginCopy()
+    {
+        meanwhile = 0;
+        copying = Task.Run(Copy);
+    }
+
+    private Checkpoint? Copy()
     {
         try
         {
             copier ??= open();
-            copied = Math.Max(0, copier.Checkpoint(CheckpointMode.Passive).Copied);
+            Checkpoint checkpoint = copier.Checkpoint(CheckpointMode.Passive);
+            return checkpoint.Pages < 0 ? null : checkpoint;
         }
         catch (SqliteException)
         {
             // The lane goes on, and the next round begins with a new connection. When the disk fails, commits fail too.
             copier?.Dispose();
             copier = null;
+            return null;
         }
     }
 }

@@ -10,7 +10,7 @@ const longestPauseSeconds = 8;
 const silenceSeconds = 40;
 
 // How long an answer may take: longer than a duplicate waits for the first request under its key. And how long it is asked for.
-const answerSeconds = 12;
+export const answerSeconds = 12;
 const patienceSeconds = 60;
 
 /** Told 'repeat' when an answer did not come and the same request goes out again. */

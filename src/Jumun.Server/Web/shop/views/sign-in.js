@@ -1,4 +1,4 @@
-import { Refusal } from '../api.js';
+import { answerSeconds, Refusal } from '../api.js';
 import * as session from '../session.js';
 import { actionButton, busy, field, h, heading, noteSlot } from '../ui.js';
 import { language, say } from '../words.js';
@@ -24,7 +24,7 @@ export async function signIn() {
 async function demoSignIn(memberId, slot) {
   try {
     const response = await fetch('/shop/demo-sign-in', {
-      signal: AbortSignal.timeout(12000),
+      signal: AbortSignal.timeout(answerSeconds * 1000),
       method: 'POST',
       headers: { 'Content-Type': 'application/json', 'Accept-Language': language() },
       body: JSON.stringify({ memberId }),
