@@ -184,8 +184,16 @@ internal sealed partial class PostgresCluster : IAsyncDisposable
         foreach (int process in Processes())
         {
             string bytes = length?.ToString(CultureInfo.InvariantCulture) ?? "unlimited";
-            string[] limit = AsUser("prlimit", [$"--pid={process.ToString(CultureInfo.InvariantCulture)}", $"--fsize={bytes}:"]);
-            await EndAsync(Process.Start(new ProcessStartInfo(limit[0], limit[1..]) { RedirectStandardError = true })!);
+            string id = process.ToString(CultureInfo.InvariantCulture);
+            string[] limit = AsUser("prlimit", [$"--pid={id}", $"--fsize={bytes}:"]);
+            try
+            {
+                await EndAsync(Process.Start(new ProcessStartInfo(limit[0], limit[1..]) { RedirectStandardError = true })!);
+            }
+            catch (InvalidOperationException) when (!Directory.Exists($"/proc/{id}"))
+            {
+                // It ended meanwhile.
+            }
         }
     }
 

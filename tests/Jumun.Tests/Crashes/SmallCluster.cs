@@ -38,7 +38,7 @@ internal sealed class SmallCluster : IAsyncDisposable
         SmallDisk? disk = kind == DiskKind.Mount ? await SmallDisk.CreateAsync(kind, megabytes: 96) : null;
         PostgresCluster cluster = await PostgresCluster.CreateInAsync(
             part == FullPart.Log ? null : disk?.Folder, part == FullPart.Data ? null : disk?.Folder,
-            "wal_keep_size = 0", "min_wal_size = 2MB", "max_wal_size = 8MB");
+            "wal_keep_size = 0", "min_wal_size = 2MB", "max_wal_size = 3MB");
         return new SmallCluster(cluster, disk, part);
     }
 
@@ -47,6 +47,8 @@ internal sealed class SmallCluster : IAsyncDisposable
     {
         if (disk is not null)
         {
+            // Files of the log are used again, unless a standby that is gone still needs them: the usual cause of a log that grows.
+            await Cluster.ExecuteAsync("SELECT pg_create_physical_replication_slot('gone', true)");
             disk.Fill();
             return;
         }
@@ -86,6 +88,10 @@ internal sealed class SmallCluster : IAsyncDisposable
                 }
             },
             seconds: 30);
+        if (disk is not null)
+        {
+            await Cluster.ExecuteAsync("SELECT pg_drop_replication_slot('gone')");
+        }
     }
 
     public async ValueTask DisposeAsync()
