@@ -216,6 +216,7 @@ public sealed class DatabaseLossTests
             if (queries)
             {
                 await storm.Admin.GetAsync("/products/1", CancellationToken.None);
+                await IsReadyAsync();
             }
 
             await Task.Delay(500 + (1_500 * (loss % 3)));
