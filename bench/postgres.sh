@@ -1,5 +1,6 @@
-# Sourced by the scripts beside it: a throwaway PostgreSQL on port 5094, in $folder/pg.
+# Sourced by the scripts beside it: a throwaway PostgreSQL on port $postgres_port (5094), in $folder/pg.
 postgres_bin=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)
+postgres_port=${postgres_port:-5094}
 as_postgres() { if [ "$(id -u)" -eq 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
 
 # Full durability: only sizes are set, and what comes in as further lines.
@@ -10,7 +11,7 @@ start_postgres() { # [LINE OF postgresql.conf]…
   [ "$(id -u)" -ne 0 ] || chown postgres "$folder/pg"
   as_postgres "$postgres_bin/initdb" -D "$folder/pg" -A trust -U postgres >/dev/null
   as_postgres tee -a "$folder/pg/postgresql.conf" >/dev/null <<CONF
-port = 5094
+port = $postgres_port
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 200

@@ -11,7 +11,8 @@ return args switch
     ["report", string results, string page] => await Report.RunAsync(results, page),
     ["growth", string database, string log] => await Growth.RunAsync(database, log, 1_000_000),
     ["growth", string database, string log, string orders] => await Growth.RunAsync(database, log, int.Parse(orders)),
-    ["receiver", string url, string milliseconds] => await Receiver.RunAsync(url, milliseconds),
+    ["receiver", string url, string milliseconds] => await Receiver.RunAsync(url, milliseconds, null),
+    ["receiver", string url, string milliseconds, string eventsUrl] => await Receiver.RunAsync(url, milliseconds, eventsUrl),
     ["buy", string url, string tokens, string rate, string seconds] => await PacedBuyers.RunAsync(url, tokens, int.Parse(rate), int.Parse(seconds), null),
     ["buy", string url, string tokens, string rate, string seconds, string platform] =>
         await PacedBuyers.RunAsync(url, tokens, int.Parse(rate), int.Parse(seconds), platform),
@@ -28,7 +29,7 @@ static int Usage()
         prepare DATABASE MEMBERS KEY TOKENS      make a shop with that many members, and a file of tokens for some of them
         measured URL                             serve the shop as 'serve' does, and its counters at the address given
         report RESULTS PAGE                      print the tables of a run, and write its page with charts
-        receiver URL MILLISECONDS                take events as a data platform does that answers so late
+        receiver URL MILLISECONDS [EVENTS_URL]   take events as a data platform does that answers so late, and fails when it is told to
         buy URL TOKENS RATE SECONDS [PLATFORM]   buy so many times a second, however long it takes, and ask the data platform for events
         overload URL TOKENS CONNECTIONS SECONDS  offer more charges than can be settled, when they are due and not when others are answered
         slices DATABASE SIZE ROUNDS LANES        time batches of that many purchases, by lanes of nodes or of the coordinator

@@ -42,9 +42,10 @@ internal sealed partial class PostgresCluster : IAsyncDisposable
 
     private readonly Process watch;
 
-    private PostgresCluster(string folder, Process watch)
+    private PostgresCluster(string folder, string dataFolder, Process watch)
     {
         Folder = folder;
+        DataFolder = dataFolder;
         this.watch = watch;
     }
 
@@ -58,19 +59,50 @@ internal sealed partial class PostgresCluster : IAsyncDisposable
 
     public string LogPath => Path.Combine(Folder, "log");
 
-    private string DataFolder => Path.Combine(Folder, "data");
+    /// <summary>The process that is the parent of all others; null while it does not run.</summary>
+    public int? ProcessId
+    {
+        get
+        {
+            try
+            {
+                int id = int.Parse(File.ReadLines(Path.Combine(DataFolder, "postmaster.pid")).First(), CultureInfo.InvariantCulture);
+                using var process = Process.GetProcessById(id);
+                return id;
+            }
+            catch (Exception error) when (error is IOException or ArgumentException)
+            {
+                return null;
+            }
+        }
+    }
+
+    public string DataFolder { get; }
 
     /// <summary>Makes a cluster and starts it.</summary>
     /// <param name="settings">Lines of <c>postgresql.conf</c> beside those that every test has.</param>
-    public static async Task<PostgresCluster> CreateAsync(params string[] settings)
+    public static async Task<PostgresCluster> CreateAsync(params string[] settings) => await CreateAsync(await PrepareAsync(), [], settings);
+
+    /// <summary>Makes a cluster with its data, or its log, on another disk, and starts it. A file of the log has a megabyte.</summary>
+    /// <param name="dataDisk">A folder in which everybody may write, for all but the log; null for one beside the socket.</param>
+    /// <param name="logDisk">Such a folder for the log; null for one beside the socket.</param>
+    /// <param name="settings">Lines of <c>postgresql.conf</c> beside those that every test has.</param>
+    public static async Task<PostgresCluster> CreateInAsync(string? dataDisk, string? logDisk, params string[] settings)
     {
-        PostgresCluster cluster = await PrepareAsync();
+        PostgresCluster cluster = await PrepareAsync(dataDisk);
+        return await CreateAsync(cluster, ["--wal-segsize=1", "-X", Path.Combine(logDisk ?? cluster.Folder, "log-files")], settings);
+    }
+
+    private static async Task<PostgresCluster> CreateAsync(PostgresCluster cluster, string[] initialization, string[] settings)
+    {
         try
         {
             // Its first files need no fsync: they are made in a moment. The server's own fsync is on.
             await cluster.RunAsync(
+            [
                 "initdb", "-D", cluster.DataFolder, "-U", User, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
-                "--data-checksums", "--no-sync", "--no-instructions");
+                "--data-checksums", "--no-sync", "--no-instructions", .. initialization,
+            ]);
             await cluster.WriteSettingsAsync(
             [
                 $"listen_addresses = '{Host}'", "max_connections = 200", "shared_buffers = 32MB", "wal_keep_size = 64MB",
@@ -145,6 +177,26 @@ internal sealed partial class PostgresCluster : IAsyncDisposable
     /// <summary>Makes a standby the primary; returns when it takes writes.</summary>
     public Task PromoteAsync() => RunAsync("pg_ctl", "-D", DataFolder, "-w", "-t", "60", "promote");
 
+    /// <summary>Lets no file of its processes, and of those that they start, grow beyond a length; without a length, any.</summary>
+    public async Task LimitFilesAsync(long? length)
+    {
+        // Limits may be set for processes of the same user alone.
+        foreach (int process in Processes())
+        {
+            string bytes = length?.ToString(CultureInfo.InvariantCulture) ?? "unlimited";
+            string id = process.ToString(CultureInfo.InvariantCulture);
+            string[] limit = AsUser("prlimit", [$"--pid={id}", $"--fsize={bytes}:"]);
+            try
+            {
+                await EndAsync(Process.Start(new ProcessStartInfo(limit[0], limit[1..]) { RedirectStandardError = true })!);
+            }
+            catch (InvalidOperationException) when (!Directory.Exists($"/proc/{id}"))
+            {
+                // It ended meanwhile.
+            }
+        }
+    }
+
     /// <summary>Changes settings while it runs; those that need a restart count after one.</summary>
     public async Task ConfigureAsync(params string[] settings)
     {
@@ -188,7 +240,8 @@ internal sealed partial class PostgresCluster : IAsyncDisposable
         File.AppendAllLinesAsync(Path.Combine(DataFolder, "postgresql.conf"), settings);
 
     /// <summary>An empty folder that belongs to PostgreSQL's user, and a watch over it.</summary>
-    private static async Task<PostgresCluster> PrepareAsync()
+    /// <param name="dataDisk">Where the data goes, if not into that folder.</param>
+    private static async Task<PostgresCluster> PrepareAsync(string? dataDisk = null)
     {
         string folder = Directory.CreateTempSubdirectory("jumun-pg-").FullName;
         if (Environment.IsPrivilegedProcess)
@@ -196,26 +249,57 @@ internal sealed partial class PostgresCluster : IAsyncDisposable
             await EndAsync(Process.Start(new ProcessStartInfo("chown", [$"{User}:", folder]) { RedirectStandardError = true })!);
         }
 
-        string[] control = Command("pg_ctl", "-D", Path.Combine(folder, "data"));
+        string data = Path.Combine(dataDisk ?? folder, "data");
+        string[] control = Command("pg_ctl", "-D", data);
 
         // A session of its own: what is sent to the group of the tests does not reach it.
         Process watch = Process.Start(new ProcessStartInfo("setsid", ["sh", "-c", WatchText, "jumun-watch", folder, .. control])
         {
             RedirectStandardInput = true,
         })!;
-        return new PostgresCluster(folder, watch);
+        return new PostgresCluster(folder, data, watch);
+    }
+
+    /// <summary>The first process and its children, which inherit from it; none while it does not run.</summary>
+    private IEnumerable<int> Processes()
+    {
+        if (ProcessId is not { } first)
+        {
+            return [];
+        }
+
+        string parent = $"PPid:\t{first.ToString(CultureInfo.InvariantCulture)}\n";
+        List<int> children = [];
+        foreach (string process in Directory.EnumerateDirectories("/proc"))
+        {
+            try
+            {
+                if (int.TryParse(Path.GetFileName(process), CultureInfo.InvariantCulture, out int id)
+                    && File.ReadAllText(Path.Combine(process, "status")).Contains(parent, StringComparison.Ordinal))
+                {
+                    children.Add(id);
+                }
+            }
+            catch (IOException)
+            {
+                // It ended meanwhile.
+            }
+        }
+
+        return [first, .. children];
     }
 
     /// <summary>PostgreSQL refuses to run as root.</summary>
-    private static string[] Command(string program, params string[] arguments)
-    {
-        string path = Path.Combine(Programs.Value, program);
-        return Environment.IsPrivilegedProcess ? ["runuser", "-u", User, "--", path, .. arguments] : [path, .. arguments];
-    }
+    private static string[] Command(string program, params string[] arguments) => AsUser(Path.Combine(Programs.Value, program), arguments);
 
-    private async Task RunAsync(string program, params string[] arguments)
+    private static string[] AsUser(string program, string[] arguments) =>
+        Environment.IsPrivilegedProcess ? ["runuser", "-u", User, "--", program, .. arguments] : [program, .. arguments];
+
+    private Task RunAsync(string program, params string[] arguments) => RunAsync([program, .. arguments]);
+
+    private async Task RunAsync(string[] words)
     {
-        string[] command = Command(program, arguments);
+        string[] command = Command(words[0], words[1..]);
         try
         {
             await EndAsync(Process.Start(new ProcessStartInfo(command[0], command[1..])

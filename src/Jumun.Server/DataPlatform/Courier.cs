@@ -18,7 +18,8 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
     private static readonly TimeSpan RecordPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LogPause = TimeSpan.FromSeconds(Bounds.OutageLogSeconds);
 
-    private long toldAt;
+    private long? toldAt;
+    private bool isTold;
     private int refusedInRow;
     private bool released;
 
@@ -210,16 +211,18 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
         else if (outcome.Has(Verdict.Failed) || (taken == 0 && (!wasClosed || refusedInRow >= Bounds.RefusedInRow || Held.IsFull)))
         {
             TimeSpan wait = Circuit.Open(outcome.RetryAfter);
-            if (wasClosed || clock.GetElapsedTime(toldAt) >= LogPause)
+            if (toldAt is not { } last || clock.GetElapsedTime(last) >= LogPause)
             {
-                toldAt = clock.GetTimestamp();
+                // One that comes and goes is told of now and then, and not each time.
+                (toldAt, isTold) = (clock.GetTimestamp(), true);
                 Log.DeliveryFailed(log, outcome.Reason, wait);
             }
         }
         else if (taken > 0)
         {
-            if (!wasClosed)
+            if (!wasClosed && isTold)
             {
+                isTold = false;
                 Log.DeliveryResumed(log, Circuit.Duration);
             }
 
@@ -237,6 +240,7 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
     {
         TimeSpan wait = Circuit.Pause();
         Figures.Circuit = Circuit.State;
+        isTold = true;
         Log.DeliveryPaused(log, outcome.Reason, wait);
     }
 

@@ -20,6 +20,10 @@ internal static class PostgresDoctor
         WHERE relpersistence = 'u' AND relkind IN ('r', 'p') AND relnamespace::regnamespace::text = ANY (current_schemas(false))
         """;
 
+    /// <summary>Some 20 MB, written and given back. They are not in the log, whose disk may be another.</summary>
+    private const string RoomText =
+        "CREATE TEMPORARY TABLE jumun_doctor_room ON COMMIT DROP AS SELECT repeat('x', 1000) FROM generate_series(1, 17500)";
+
     /// <summary>A setting, the one value with which nothing acknowledged is lost, and what any other value means.</summary>
     private static readonly (string Name, string Safe, string Otherwise)[] Durability =
     [
@@ -75,6 +79,27 @@ internal static class PostgresDoctor
         report.Check(
             unlogged.Length == 0, "unlogged",
             unlogged.Length == 0 ? "no table" : $"{unlogged}: a crash empties them. ALTER TABLE … SET LOGGED");
+        await ExamineRoomAsync(connection, report, stop).ConfigureAwait(false);
+    }
+
+    /// <summary>No user may ask how full the disk is, but anybody may try.</summary>
+    private static async Task ExamineRoomAsync(NpgsqlConnection connection, DoctorReport report, CancellationToken stop)
+    {
+        try
+        {
+            await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(stop).ConfigureAwait(false);
+            await using var command = new NpgsqlCommand(RoomText, connection, transaction);
+            await command.ExecuteNonQueryAsync(stop).ConfigureAwait(false);
+            report.Fact("room", "20 MB more could be stored");
+        }
+        catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.InsufficientPrivilege or PostgresErrorCodes.ReadOnlySqlTransaction)
+        {
+            report.Advice(false, "room", $"cannot be tried: {error.MessageText}");
+        }
+        catch (PostgresException error) when (PostgresErrors.IsStatementError(error))
+        {
+            report.Check(false, "room", $"20 MB more could not be stored: {error.MessageText}. Make room on PostgreSQL's disk");
+        }
     }
 
     /// <summary>What an acknowledged commit waits for: this disk, and those of other machines.</summary>

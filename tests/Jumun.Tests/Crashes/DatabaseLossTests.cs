@@ -23,6 +23,13 @@ public sealed class DatabaseLossTests
 
     private readonly Random random = new(20_261_122);
 
+    /// <summary>How a disk is made full, and what is on it.</summary>
+    public static TheoryData<string, string> FullDisks => new(
+        from kind in SmallDisk.Kinds
+        from part in Enum.GetValues<FullPart>()
+        where part != FullPart.Whole || kind == DiskKind.Mount
+        select ($"{kind}", $"{part}"));
+
     [Fact]
     public async Task Stops_of_PostgreSQL_in_a_storm_lose_and_double_nothing_acknowledged()
     {
@@ -82,6 +89,40 @@ public sealed class DatabaseLossTests
             });
     }
 
+    [Theory]
+    [MemberData(nameof(FullDisks))]
+    public async Task A_full_disk_of_PostgreSQL_in_a_storm_loses_and_doubles_nothing_acknowledged_and_with_room_again_the_server_goes_on(
+        string kind, string part)
+    {
+        int times = Number("JUMUN_TEST_FULL_DISKS", otherwise: 1);
+        FullPart full = Enum.Parse<FullPart>(part);
+        await using SmallCluster small = await SmallCluster.CreateAsync(Enum.Parse<DiskKind>(kind), full);
+        IReadOnlyCollection<string> said = await StormAsync([small.Cluster], times, async (loss, shop) =>
+        {
+            await small.FillAsync();
+            await shop.RefusesAsync(loss, queries: full == FullPart.Data);
+            Assert.Contains(full == FullPart.Data ? "WARN room " : "WARN ", await DoctorAsync(small.Cluster, exitCode: 1), StringComparison.Ordinal);
+            await small.GrowAsync();
+            Assert.Contains("ok   room ", await DoctorAsync(small.Cluster, exitCode: 0), StringComparison.Ordinal);
+        }, longestAway: TimeSpan.FromSeconds(25));
+        if (full == FullPart.Data && kind == nameof(DiskKind.Mount))
+        {
+            Assert.Contains(said, line => line.Contains("PostgreSQL's disk is full: make room there", StringComparison.Ordinal));
+        }
+
+        Assert.DoesNotContain(said, line => line.Contains("bug", StringComparison.Ordinal));
+    }
+
+    private static async Task<string> DoctorAsync(PostgresCluster cluster, int exitCode)
+    {
+        using var folder = new TemporaryFolder();
+        using var program = new ServerProcess(
+            folder.FullName, new() { ["Jumun:Store"] = "postgres", ["ConnectionStrings:Jumun"] = cluster.ConnectionString() });
+        (int exited, string output) = await program.RunAsync(TestContext.Current.CancellationToken, "doctor");
+        Assert.True(exited == exitCode, output);
+        return output;
+    }
+
     private static int Number(string variable, int otherwise) =>
         int.Parse(Environment.GetEnvironmentVariable(variable) ?? $"{otherwise}", CultureInfo.InvariantCulture);
 
@@ -90,8 +131,10 @@ public sealed class DatabaseLossTests
     /// <param name="losses">How often it is lost.</param>
     /// <param name="lose">Takes it away and gives it back.</param>
     /// <param name="mend">Readies it for the next loss, under load; told whether that was the last.</param>
-    private async Task StormAsync(
-        PostgresCluster[] hosts, int losses, Func<int, Downtime, Task> lose, Func<bool, Task>? mend = null)
+    /// <param name="longestAway">How long an outage may last.</param>
+    /// <returns>What the server said.</returns>
+    private async Task<IReadOnlyCollection<string>> StormAsync(
+        PostgresCluster[] hosts, int losses, Func<int, Downtime, Task> lose, Func<bool, Task>? mend = null, TimeSpan? longestAway = null)
     {
         CancellationToken cancellation = TestContext.Current.CancellationToken;
         await PostgresStore.MigrateAsync(hosts[0].ConnectionString());
@@ -102,7 +145,7 @@ public sealed class DatabaseLossTests
             ["ConnectionStrings:Jumun"] = $"Host={string.Join(',', hosts.Select(host => $"127.0.0.1:{host.Port}"))};Username=postgres;Database=postgres"
                 + (hosts.Length > 1 ? ";Target Session Attributes=primary" : ""),
             // Longer than the longest outage: a client that pays at once never comes too late.
-            ["Jumun:Orders:PaymentWindow"] = losses < 10 ? "00:00:12" : "00:00:25",
+            ["Jumun:Orders:PaymentWindow"] = (longestAway ?? TimeSpan.FromSeconds(losses < 10 ? 12 : 25)).ToString(),
             ["Logging:LogLevel:Default"] = "Warning",
         });
         await server.StartAsync(cancellation);
@@ -133,6 +176,7 @@ public sealed class DatabaseLossTests
         TestContext.Current.TestOutputHelper!.WriteLine(
             $"{losses} losses; {storm.Figures}; {longest.TotalSeconds:0.00} s at most until the first 2xx; {server.Said.Count} lines; the audit holds");
         Assert.True(server.Said.Count <= LinesPerLoss * losses, string.Join('\n', server.Said.Take(100)));
+        return server.Said;
     }
 
     /// <summary>An order that nobody pays for, of the only piece of a product: the product.</summary>
@@ -159,6 +203,23 @@ public sealed class DatabaseLossTests
             // The tenth is longer than the outcome of a commit is looked up: some clients are told that it is unknown.
             await Task.Delay(loss % 10 == 9 ? 12_000 : 300 * (loss % 5));
             Assert.False(acknowledged.IsCompleted, "A command was acknowledged although there was no database.");
+        }
+
+        /// <summary>Many are refused, for a while of no fixed length; others may still be served.</summary>
+        /// <param name="loss">Its number.</param>
+        /// <param name="queries">Whether queries go on.</param>
+        public async Task RefusesAsync(int loss, bool queries)
+        {
+            long before = storm.Refusals;
+            await TestShop.UntilAsync(() => Task.FromResult(storm.Refusals >= before + (2 * Clients)), seconds: 20);
+            Assert.Equal(HttpStatusCode.OK, await StatusAsync("/health/live"));
+            if (queries)
+            {
+                await storm.Admin.GetAsync("/products/1", CancellationToken.None);
+                await IsReadyAsync();
+            }
+
+            await Task.Delay(500 + (1_500 * (loss % 3)));
         }
 
         public Task IsReadyAsync() => TestShop.UntilAsync(async () => await StatusAsync("/health/ready") == HttpStatusCode.OK);

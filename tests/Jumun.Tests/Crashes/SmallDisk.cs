@@ -18,8 +18,13 @@ internal sealed class SmallDisk : IAsyncDisposable
 {
     private readonly TemporaryFolder folder = new();
     private readonly DiskKind kind;
+    private readonly int megabytes;
 
-    private SmallDisk(DiskKind kind) => this.kind = kind;
+    private SmallDisk(DiskKind kind, int megabytes)
+    {
+        this.kind = kind;
+        this.megabytes = megabytes;
+    }
 
     /// <summary>Those that this machine can make.</summary>
     public static IEnumerable<DiskKind> Kinds { get; } = CanMount() ? [DiskKind.Limit, DiskKind.Mount] : [DiskKind.Limit];
@@ -29,16 +34,18 @@ internal sealed class SmallDisk : IAsyncDisposable
     /// <summary>What starts a process so that a limit is an error and not its end.</summary>
     public static string[] Wrapper { get; } = ["sh", "-c", "trap '' XFSZ; exec \"$@\"", "jumun"];
 
-    public static async Task<SmallDisk> CreateAsync(DiskKind kind)
+    public static async Task<SmallDisk> CreateAsync(DiskKind kind, int megabytes = 16)
     {
-        var disk = new SmallDisk(kind);
+        var disk = new SmallDisk(kind, megabytes);
         if (kind == DiskKind.Mount)
         {
-            await RunAsync("mount", "-t", "tmpfs", "-o", "size=16m", "jumun-test", disk.Folder);
+            await RunAsync("mount", "-t", "tmpfs", "-o", $"size={Text(megabytes)}m", "jumun-test", disk.Folder);
         }
 
         return disk;
     }
+
+    private string BallastPath => Path.Combine(Folder, "ballast");
 
     /// <summary>Leaves hardly any room beside what there is.</summary>
     public Task FillAsync(int process)
@@ -50,13 +57,34 @@ internal sealed class SmallDisk : IAsyncDisposable
         }
 
         long free = new DriveInfo(Folder).AvailableFreeSpace;
-        return File.WriteAllBytesAsync(Path.Combine(Folder, "ballast"), new byte[free - 200_000]);
+        return File.WriteAllBytesAsync(BallastPath, new byte[free - 200_000]);
+    }
+
+    /// <summary>Leaves no room at all on a file system of its own, whoever else writes there.</summary>
+    public void Fill()
+    {
+        using FileStream ballast = File.Create(BallastPath, bufferSize: 0);
+        byte[] some = new byte[64 * 1024];
+        try
+        {
+            while (true)
+            {
+                ballast.Write(some);
+            }
+        }
+        catch (IOException)
+        {
+            // It is full.
+        }
     }
 
     /// <summary>Gives it room again.</summary>
     public Task GrowAsync(int process) => kind == DiskKind.Limit
         ? RunAsync("prlimit", $"--pid={Text(process)}", "--fsize=unlimited:")
-        : RunAsync("mount", "-o", "remount,size=64m", Folder);
+        : RunAsync("mount", "-o", $"remount,size={Text(4 * megabytes)}m", Folder);
+
+    /// <summary>Gives it room again by deleting what filled it.</summary>
+    public void Clear() => File.Delete(BallastPath);
 
     /// <summary>Makes it read-only; nobody may have a file of it open for writing.</summary>
     public Task LockAsync() => RunAsync("mount", "-o", "remount,ro", Folder);

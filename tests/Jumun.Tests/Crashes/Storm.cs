@@ -51,6 +51,9 @@ internal sealed class Storm : IDisposable
     /// <summary>Every answer that a client has.</summary>
     public ConcurrentBag<Acknowledged> Log { get; } = [];
 
+    /// <summary>Requests that were answered 503.</summary>
+    public long Refusals => Volatile.Read(ref none) + Volatile.Read(ref unknown);
+
     /// <summary>What it was like.</summary>
     public string Figures =>
         $"{Log.Count} acknowledged, {Volatile.Read(ref queries)} queries, 503 none {Volatile.Read(ref none)}, 503 unknown {Volatile.Read(ref unknown)}";

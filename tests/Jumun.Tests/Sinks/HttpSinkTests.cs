@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Jumun.Server.DataPlatform;
+using Jumun.Tests.Crashes;
 using Jumun.Tests.Http;
 using Microsoft.AspNetCore.Http;
 
@@ -99,6 +100,34 @@ public sealed class HttpSinkTests : SinkTest
         await CountsAsync("pending", 0);
         await HeldAsync(0);
         await TestShop.UntilAsync(() => Task.FromResult(Shop.Figures.Lag == TimeSpan.Zero));
+    }
+
+    [Fact]
+    public async Task A_receiver_that_comes_and_goes_gets_everything_and_the_log_is_not_flooded()
+    {
+        await using TestData data = await TestData.CreateAsync();
+        using var server = new ServerProcess(data, new()
+        {
+            ["Jumun:DataPlatform:Sink"] = "http",
+            ["Jumun:DataPlatform:Url"] = Receiver.Url,
+            ["Jumun:DataPlatform:Secret"] = Secret,
+            ["Logging:LogLevel:Default"] = "Warning",
+        });
+        await server.StartAsync(Cancellation);
+        using var http = new HttpClient { BaseAddress = server.Address };
+        int requests = 0;
+        Receiver.Answers = (_, _) => Task.FromResult<int?>(Interlocked.Increment(ref requests) % 2 == 0 ? 204 : 500);
+        long product = await new TestCaller(http, "admin", TestShop.Token("admin", admin: true)).CreateProductAsync(price: 1, stock: 1_000);
+        for (int i = 0; i < 40; i++)
+        {
+            var member = new TestCaller(http, $"m{i}", TestShop.Token($"m{i}"));
+            await member.ChargeAsync(1);
+            (await member.PayAsync((await member.OrderAsync(product)).Is(201))).Is(200);
+        }
+
+        await Receiver.TookAsync(40, seconds: 60);
+        Assert.True(requests > 20, $"{requests} requests");
+        Assert.InRange(server.Said.Count(line => line.Contains("The data platform takes", StringComparison.Ordinal)), 2, 6);
     }
 
     [Theory]

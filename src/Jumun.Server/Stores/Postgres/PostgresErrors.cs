@@ -27,7 +27,11 @@ internal static class PostgresErrors
     public static Exception OfStatement(PostgresException error, bool isDivided) =>
         IsRace(error) || (isDivided && IsDividedRace(error)) ? new StoreRaceException(error)
         : IsRefusal(error) || (isDivided && IsViolation(error)) ? new StoreRejectedException(error)
-        : new StoreUnavailableException(RequestOutcome.None, error);
+        : new StoreUnavailableException(RequestOutcome.None, error.SqlState == PostgresErrorCodes.DiskFull ? Full(error) : error);
+
+    /// <summary>Says in the log what the operator can do.</summary>
+    private static IOException Full(PostgresException error) =>
+        new($"PostgreSQL's disk is full: make room there, then all goes on without a restart. {error.Message}", error);
 
     /// <summary>The database cannot be opened: says what the operator can do.</summary>
     public static SetupException CannotOpen(NpgsqlDataSource source, Exception error)
