@@ -255,7 +255,7 @@ internal static class Bounds
     /// <summary>Orders that are looked through for one whose member is not known.</summary>
     public const int SearchedOrders = 50_000;
 
-    /// <summary>Longest session of the console, in hours; it ends with its token if that ends before.</summary>
+    /// <summary>How long a browser keeps a session of the console, and a page of it goes on, in hours; less when the token ends before.</summary>
     public const int SessionHours = 8;
 
     /// <summary>Sign-outs of the console that open pages are told of; the oldest is forgotten.</summary>

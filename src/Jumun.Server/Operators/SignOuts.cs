@@ -1,8 +1,10 @@
 namespace Jumun.Server.Operators;
 
 /// <summary>
-/// Who signed out on this process, for pages that are open still: they have a connection and send no request that could be
-/// refused. Pages that are loaded later show that they have a session by its cookie.
+/// Who signed out on this process, for pages of it that are open still: they have a connection and send no request that could be
+/// refused. Pages that are loaded later, or connect again, show that they have a session by its cookie, which the sign-out deleted in
+/// the browser. Other processes are not told: a page that is open there goes on until then, or until its session ends by itself
+/// (<see cref="Session.EndOf"/>). A token that was copied before counts until it expires, here as well: this is no list of revoked tokens.
 /// </summary>
 internal sealed class SignOuts
 {

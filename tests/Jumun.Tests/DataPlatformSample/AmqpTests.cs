@@ -32,6 +32,42 @@ public sealed class AmqpTests
     }
 
     [Fact]
+    public async Task A_message_whose_sums_would_not_fit_is_put_aside_once_and_those_after_it_arrive()
+    {
+        const long largest = 9_007_199_254_740_991;
+        string url = await RabbitServer.CreateHostAsync();
+        await using PlatformProcess platform = await PlatformProcess.StartAsync(new() { ["DataPlatform__Amqp"] = url });
+        await using IConnection connection = await ConnectAsync(url);
+
+        // With their quantities 511 of these fit; the last is too much by one.
+        List<JsonObject> large =
+        [
+            .. Enumerable.Range(1, 512).Select(number =>
+                TestEvents.Completed("mallory", number, DateTimeOffset.UtcNow, discount: 0, new TestLine(1, "mug", largest))),
+        ];
+        await PublishAsync(connection, [.. large[..^1].Select(one => one.ToJsonString())]);
+        await TestShop.UntilAsync(async () => await platform.TotalAsync("events") == 511);
+        string refused = large[^1].ToJsonString();
+        await PublishAsync(connection, refused);
+        await PublishAsync(connection, TestEvents.Some().ToJsonString());
+        await TestShop.UntilAsync(async () => await platform.TotalAsync("events") == 512);
+        await using IChannel channel = await connection.CreateChannelAsync(cancellationToken: TestContext.Current.CancellationToken);
+        BasicGetResult aside = (await channel.BasicGetAsync(Rejected, autoAck: true, TestContext.Current.CancellationToken))!;
+        Assert.Equal(refused, Encoding.UTF8.GetString(aside.Body.Span));
+        Assert.Contains("too large", Encoding.UTF8.GetString((byte[])aside.BasicProperties.Headers!["x-reason"]!), StringComparison.Ordinal);
+        Assert.DoesNotContain(TestEvents.IdOf(large[^1]), await platform.IdsAsync());
+        Assert.Equal((511 * largest) + 1_000, await platform.TotalAsync("revenue"));
+
+        // Neither stored nor sent round and round, and the connection is the first one still.
+        (await platform.SendAsync(TestEvents.Some("bob"))).Is(200);
+        Assert.Equal(0, await platform.TerminateAsync());
+        Assert.Equal(0u, await CountAsync(channel, "jumun.data-platform"));
+        Assert.Equal(0u, await CountAsync(channel, Rejected));
+        Assert.Single(platform.Said.Split('\n'), line => line.Contains("was put aside: The events' prices", StringComparison.Ordinal));
+        Assert.Single(platform.Said.Split('\n'), line => line.Contains("Takes events from", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Killed_while_it_consumes_it_gets_again_what_it_had_not_acknowledged_and_keeps_each_event_once()
     {
         string url = await RabbitServer.CreateHostAsync();

@@ -36,6 +36,9 @@ internal sealed class PlatformProcess : IAsyncDisposable
     /// <summary>The folder of the daily files.</summary>
     public string Files => Path.Combine(folder.FullName, "files");
 
+    /// <summary>What it wrote to its console; all of it when it has ended.</summary>
+    public string Said => said.ToString();
+
     /// <summary>Somebody who reads.</summary>
     public TestCaller Reader => new(Http, "", token: null);
 

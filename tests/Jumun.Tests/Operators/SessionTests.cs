@@ -90,6 +90,11 @@ public sealed class SessionTests(ShopFixture fixture) : IClassFixture<ShopFixtur
         (await PageAsync(own, "/console/", cookie)).Is(200);
         TestAnswer gone = (await FormAsync(own, "/console/sign-out", [], cookie)).Is(303);
         Assert.Contains(gone.Headers.GetValues("Set-Cookie"), set => set.StartsWith("jumun-console=;", StringComparison.Ordinal));
+
+        // The browser has nothing any more, to load a page or to connect one again. A copy is a token like any other.
+        (await PageAsync(own, "/console/", cookie: "")).Is(303);
+        (await PageAsync(own, "/console/_blazor", cookie: "")).IsProblem(401, "unauthenticated");
+        (await PageAsync(own, "/console/", cookie)).Is(200);
         own.Clock.Advance(TimeSpan.FromMinutes(6));
         (await PageAsync(own, "/console/", cookie)).Is(303);
     }

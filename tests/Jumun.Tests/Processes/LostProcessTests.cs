@@ -11,7 +11,7 @@ public sealed class LostProcessTests : SharedWork
     [Fact]
     public async Task When_a_process_is_killed_the_others_do_what_it_left_when_its_leases_end()
     {
-        await SettledAsync(2);
+        await Servers.SettledAsync(2);
         short[] left = await PartitionsOfFirstAsync();
         using var stop = new CancellationTokenSource();
         Task shopping = Shoppers.LiveAsync(Members, stop.Token);
@@ -39,7 +39,7 @@ public sealed class LostProcessTests : SharedWork
     /// <summary>What the process that started first has: process ids sort by when they were made.</summary>
     private async Task<short[]> PartitionsOfFirstAsync()
     {
-        List<(Guid Holder, short Partition)> leases = await LeasesAsync();
+        List<(Guid Holder, short Partition)> leases = await Servers.LeasesAsync();
         Guid first = leases.Single(lease => lease.Partition == 0).Holder;
         return [.. leases.Where(lease => lease.Holder == first).Select(lease => lease.Partition)];
     }

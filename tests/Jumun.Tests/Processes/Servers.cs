@@ -1,6 +1,7 @@
 using System.Globalization;
 using Jumun.Server;
 using Jumun.Tests.Crashes;
+using Npgsql;
 
 namespace Jumun.Tests.Processes;
 
@@ -54,6 +55,31 @@ internal sealed class Servers : IAsyncDisposable
             number => new Server(Directory.CreateDirectory(Path.Combine(data.Folder, number.ToString(CultureInfo.InvariantCulture))).FullName, settings))];
         all.AddRange(started);
         await Task.WhenAll(started.Select(server => server.StartAsync()));
+    }
+
+    /// <summary>So many processes have all partitions among them, each its share.</summary>
+    public Task SettledAsync(int processes) => TestShop.UntilAsync(async () =>
+    {
+        List<(Guid Holder, short Partition)> leases = await LeasesAsync();
+        List<int> shares = [.. leases.CountBy(lease => lease.Holder).Select(share => share.Value)];
+        return leases.Count == Bounds.Partitions && shares.Count == processes && shares.Max() - shares.Min() <= 1;
+    });
+
+    /// <summary>Who holds which partition now.</summary>
+    public async Task<List<(Guid Holder, short Partition)>> LeasesAsync()
+    {
+        await using var connection = new NpgsqlConnection($"{Address};Pooling=false");
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using var command = new NpgsqlCommand(
+            "SELECT holder, partition FROM leases WHERE until > extract(epoch FROM clock_timestamp()) * 1000", connection);
+        await using NpgsqlDataReader rows = await command.ExecuteReaderAsync(TestContext.Current.CancellationToken);
+        var leases = new List<(Guid Holder, short Partition)>();
+        while (await rows.ReadAsync(TestContext.Current.CancellationToken))
+        {
+            leases.Add((rows.GetGuid(0), rows.GetInt16(1)));
+        }
+
+        return leases;
     }
 
     /// <summary>Every invariant holds.</summary>

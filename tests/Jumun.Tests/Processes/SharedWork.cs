@@ -1,7 +1,5 @@
 using System.Globalization;
-using Jumun.Server;
 using Jumun.Tests.Http;
-using Npgsql;
 
 namespace Jumun.Tests.Processes;
 
@@ -53,28 +51,4 @@ public abstract class SharedWork : IAsyncLifetime
     /// <summary>No event is pending.</summary>
     private protected Task ToldAsync(double seconds) => TestShop.UntilAsync(
         async () => (await Servers.Running[0].AsAdmin().GetAsync("/admin/events?state=pending")).Is(200)["items"]!.AsArray().Count == 0, seconds);
-
-    /// <summary>So many processes have all partitions among them, each its share.</summary>
-    private protected Task SettledAsync(int processes) => TestShop.UntilAsync(async () =>
-    {
-        List<(Guid Holder, short Partition)> leases = await LeasesAsync();
-        List<int> shares = [.. leases.CountBy(lease => lease.Holder).Select(share => share.Value)];
-        return leases.Count == Bounds.Partitions && shares.Count == processes && shares.Max() - shares.Min() <= 1;
-    });
-
-    private protected async Task<List<(Guid Holder, short Partition)>> LeasesAsync()
-    {
-        await using var connection = new NpgsqlConnection($"{Servers.Address};Pooling=false");
-        await connection.OpenAsync(Cancellation);
-        await using var command = new NpgsqlCommand(
-            "SELECT holder, partition FROM leases WHERE until > extract(epoch FROM clock_timestamp()) * 1000", connection);
-        await using NpgsqlDataReader rows = await command.ExecuteReaderAsync(Cancellation);
-        var leases = new List<(Guid Holder, short Partition)>();
-        while (await rows.ReadAsync(Cancellation))
-        {
-            leases.Add((rows.GetGuid(0), rows.GetInt16(1)));
-        }
-
-        return leases;
-    }
 }

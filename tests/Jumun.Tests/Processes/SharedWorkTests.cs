@@ -10,7 +10,7 @@ public sealed class SharedWorkTests : SharedWork
     public async Task In_calm_weather_each_order_expires_in_time_and_each_event_is_told_once_and_in_order()
     {
         await Servers.RunAsync(3);
-        await SettledAsync(3);
+        await Servers.SettledAsync(3);
         (long product, DateTimeOffset payBefore) = await LeaveUnpaidAsync();
         await Shoppers.BuyAsync(Members, times: 4);
         await ToldAsync(seconds: 3);
@@ -30,13 +30,13 @@ public sealed class SharedWorkTests : SharedWork
     [Fact]
     public async Task When_a_process_comes_and_one_stops_the_work_goes_on_and_no_event_is_told_twice()
     {
-        await SettledAsync(2);
+        await Servers.SettledAsync(2);
         using var stop = new CancellationTokenSource();
         Task shopping = Shoppers.LiveAsync(Members, stop.Token);
 
         await Servers.RunAsync(3);
         long begun = Stopwatch.GetTimestamp();
-        await SettledAsync(3);
+        await Servers.SettledAsync(3);
         Assert.InRange(Stopwatch.GetElapsedTime(begun).TotalSeconds, 0, 4);
         await TestShop.UntilAsync(() => Task.FromResult(new FileInfo(Servers[2].EventsPath) is { Exists: true, Length: > 0 }), seconds: 3);
 
@@ -44,7 +44,7 @@ public sealed class SharedWorkTests : SharedWork
         (long product, DateTimeOffset payBefore) = await LeaveUnpaidAsync();
         await Servers[0].StopAsync();
         begun = Stopwatch.GetTimestamp();
-        await SettledAsync(2);
+        await Servers.SettledAsync(2);
         Assert.InRange(Stopwatch.GetElapsedTime(begun).TotalSeconds, 0, 3);
         await stop.CancelAsync();
         await shopping;
