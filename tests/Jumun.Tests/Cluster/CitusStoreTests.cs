@@ -45,7 +45,7 @@ public sealed class CitusStoreTests : StoreContract
             FROM generate_series(1, {Bounds.SweptBatches + 500}) i
             """);
         await using var connection = new NpgsqlConnection(database);
-        await connection.OpenAsync();
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
         await using PostgresHosts hosts = PostgresConnections.Lane(database, isDivided: true);
         using PostgresLane lane = await PostgresLane.OpenAsync(hosts, await ShardMap.ReadAsync(connection), slot: 0);
         var before = Guid.CreateVersion7(DateTimeOffset.UnixEpoch.AddDays(1));
@@ -58,9 +58,9 @@ public sealed class CitusStoreTests : StoreContract
         async Task<long> CountAsync()
         {
             await using var counting = new NpgsqlConnection(database);
-            await counting.OpenAsync();
+            await counting.OpenAsync(TestContext.Current.CancellationToken);
             await using var command = new NpgsqlCommand("SELECT count(*) FROM batches", counting);
-            return (long)(await command.ExecuteScalarAsync())!;
+            return (long)(await command.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
         }
     }
 

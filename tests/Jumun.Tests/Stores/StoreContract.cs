@@ -148,7 +148,9 @@ public abstract partial class StoreContract : IAsyncLifetime
         Assert.All(settled, settlement => Assert.Equal(RefusalCode.CouponAlreadyIssued, settlement.Refusal!.Code));
 
         OrderView[] orders = await Task.WhenAll(claims.Take(20 * kinds).Select(claim => OrderAsync(claim.MemberId, claim.CouponId, (product, 1))));
-        await Task.WhenAll(orders.Select(CancelAsync).Concat(claims.Select(claim => Executor.SubmitAsync(claim with { MemberId = "late" }).AsTask()).Cast<Task>()));
+        Task<Settlement[]> late = Task.WhenAll(coupons.Select(coupon => Executor.SubmitAsync(new IssueCoupon("late", coupon)).AsTask()));
+        await Task.WhenAll(orders.Select(CancelAsync));
+        Assert.All(await late, settlement => Assert.NotNull(settlement.Answer));
         await Task.WhenAll(claims.Take(20 * kinds).Select(claim => OrderAsync(claim.MemberId, claim.CouponId, (product, 1))));
         await AuditAsync();
     }
