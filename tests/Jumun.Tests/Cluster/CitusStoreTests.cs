@@ -1,3 +1,4 @@
+using Jumun.Server;
 using Jumun.Server.Stores;
 using Jumun.Server.Stores.Postgres;
 using Jumun.Tests.Stores;
@@ -30,14 +31,37 @@ public sealed class CitusStoreTests : StoreContract
     [InlineData("I4", "UPDATE issued_coupons SET status = 2, order_id = '00000000-0000-0000-0000-000000000000' WHERE status = 0")]
     [InlineData("I11", "UPDATE issued_coupons SET status = 0, order_id = NULL WHERE status = 1")]
     [InlineData("I11", "UPDATE orders SET status = 3, ended_at = 0 WHERE status = 0")]
-    public async Task The_audit_names_what_an_order_and_a_coupon_do_not_agree_on(string id, string sql)
+    public Task The_audit_names_what_an_order_and_a_coupon_do_not_agree_on(string id, string sql) => MustBeNamedAsync(id, sql);
+
+    /// <summary>The oldest go first, and no more than a bound: whoever sweeps holds up its lane.</summary>
+    [Fact]
+    public async Task Rows_of_old_batches_are_swept_from_every_node_a_bounded_number_at_a_time()
     {
         await LiveAsync();
-        await AuditAsync();
-        await RunAsync(sql);
-        InvariantReport report = (await Store.AuditAsync()).Single(report => report.Id == id);
-        Assert.False(report.Holds);
-        Assert.NotEmpty(report.Offenders);
+        long young = await CountAsync();
+        await RunAsync($"""
+            INSERT INTO batches
+            SELECT (lpad(to_hex(i), 12, '0') || '7' || substr(md5(i::text), 1, 3) || '8' || substr(md5(i::text), 4, 15))::uuid, i, true
+            FROM generate_series(1, {Bounds.SweptBatches + 500}) i
+            """);
+        await using var connection = new NpgsqlConnection(database);
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using PostgresHosts hosts = PostgresConnections.Lane(database, isDivided: true);
+        using PostgresLane lane = await PostgresLane.OpenAsync(hosts, await ShardMap.ReadAsync(connection), slot: 0);
+        var before = Guid.CreateVersion7(DateTimeOffset.UnixEpoch.AddDays(1));
+        await lane.SweepAsync(before);
+        Assert.Equal(young + 500, await CountAsync());
+        await lane.SweepAsync(before);
+        Assert.Equal(young, await CountAsync());
+        await lane.SweepAsync(before);
+
+        async Task<long> CountAsync()
+        {
+            await using var counting = new NpgsqlConnection(database);
+            await counting.OpenAsync(TestContext.Current.CancellationToken);
+            await using var command = new NpgsqlCommand("SELECT count(*) FROM batches", counting);
+            return (long)(await command.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
+        }
     }
 
     private protected override async Task RunAsync(string sql)

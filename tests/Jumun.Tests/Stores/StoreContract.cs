@@ -100,6 +100,17 @@ public abstract partial class StoreContract : IAsyncLifetime
         }
     }
 
+    /// <summary>The audit is only worth what it catches: an invariant is broken by hand, and must be named.</summary>
+    private protected async Task MustBeNamedAsync(string id, string sql)
+    {
+        await LiveAsync();
+        await AuditAsync();
+        await RunAsync(sql);
+        InvariantReport report = (await Store.AuditAsync()).Single(report => report.Id == id);
+        Assert.False(report.Holds);
+        Assert.NotEmpty(report.Offenders);
+    }
+
     /// <summary>A little of everything: paid, refunded and pending orders, with coupons.</summary>
     private protected async Task LiveAsync()
     {
@@ -116,6 +127,32 @@ public abstract partial class StoreContract : IAsyncLifetime
         await PayAsync(refunded);
         await CancelAsync(refunded);
         await OrderAsync("o", coupon.CouponId, (product.ProductId, 1));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task Coupons_are_claimed_once_a_member_also_when_many_claim_and_order_at_once(int kinds)
+    {
+        long product = (await ProductAsync(stock: 1_000)).ProductId;
+        var coupons = new List<long>();
+        for (int kind = 0; kind < kinds; kind++)
+        {
+            coupons.Add((await CouponAsync(quantity: 100)).CouponId);
+        }
+
+        IssueCoupon[] claims = [.. Enumerable.Range(0, 60).Select(i => new IssueCoupon($"m{i % 20}", coupons[i / 20 % kinds]))];
+        Settlement[] settled = await Task.WhenAll(claims.Select(claim => Executor.SubmitAsync(claim).AsTask()));
+        Assert.Equal(20 * kinds, settled.Count(settlement => settlement.Answer is not null));
+        settled = await Task.WhenAll(claims.Select(claim => Executor.SubmitAsync(claim).AsTask()));
+        Assert.All(settled, settlement => Assert.Equal(RefusalCode.CouponAlreadyIssued, settlement.Refusal!.Code));
+
+        OrderView[] orders = await Task.WhenAll(claims.Take(20 * kinds).Select(claim => OrderAsync(claim.MemberId, claim.CouponId, (product, 1))));
+        Task<Settlement[]> late = Task.WhenAll(coupons.Select(coupon => Executor.SubmitAsync(new IssueCoupon("late", coupon)).AsTask()));
+        await Task.WhenAll(orders.Select(CancelAsync));
+        Assert.All(await late, settlement => Assert.NotNull(settlement.Answer));
+        await Task.WhenAll(claims.Take(20 * kinds).Select(claim => OrderAsync(claim.MemberId, claim.CouponId, (product, 1))));
+        await AuditAsync();
     }
 
     [Fact]

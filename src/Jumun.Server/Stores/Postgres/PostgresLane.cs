@@ -14,8 +14,10 @@ internal sealed class PostgresLane : IDisposable
           SELECT batch_id FROM batches WHERE batch_id < $1 ORDER BY batch_id LIMIT $2 FOR UPDATE SKIP LOCKED))
         """;
 
-    // No limit goes through all shards at once: what is deleted is what one sweep's time has left.
-    private const string SweepDividedText = "DELETE FROM batches WHERE batch_id < $1";
+    // On Citus no limited deletion goes through all shards, and one without a limit holds up every lane for as long as there are rows:
+    // the oldest are read, and deleted shard by shard.
+    private const string OldestText = "SELECT batch_id FROM batches WHERE batch_id < $1 ORDER BY batch_id LIMIT $2";
+    private const string DeleteText = "DELETE FROM batches WHERE batch_id = ANY($1)";
 
     private readonly NpgsqlConnection connection;
     private readonly ShardMap map;
@@ -103,20 +105,42 @@ internal sealed class PostgresLane : IDisposable
         }
     }
 
-    /// <summary>Deletes rows of old batches, oldest first, and has plans made anew: tables have grown meanwhile.</summary>
+    /// <summary>Deletes rows of old batches, oldest first.</summary>
     public async ValueTask SweepAsync(Guid before)
     {
-        await using var sweep = new NpgsqlBatch(connection);
-        var delete = new NpgsqlBatchCommand(map.IsDivided ? SweepDividedText : SweepText);
-        delete.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = before });
+        await using var sweep = new NpgsqlCommand(map.IsDivided ? OldestText : SweepText, connection);
+        sweep.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = before });
+        sweep.Parameters.Add(new NpgsqlParameter<int> { TypedValue = Bounds.SweptBatches });
         if (!map.IsDivided)
         {
-            delete.Parameters.Add(new NpgsqlParameter<int> { TypedValue = Bounds.SweptBatches });
+            await sweep.ExecuteNonQueryAsync().ConfigureAwait(false);
+            return;
         }
 
-        sweep.BatchCommands.Add(delete);
-        sweep.BatchCommands.Add(new NpgsqlBatchCommand("DISCARD PLANS"));
-        await sweep.ExecuteNonQueryAsync().ConfigureAwait(false);
+        var delete = new PostgresStatement(DeleteText, map.Batches.Count);
+        await using (NpgsqlDataReader rows = await sweep.ExecuteReaderAsync().ConfigureAwait(false))
+        {
+            while (await rows.ReadAsync().ConfigureAwait(false))
+            {
+                Guid batchId = rows.GetGuid(0);
+                delete.Row(map.Batches.Of(batchId)).Add(batchId);
+            }
+        }
+
+        if (delete.Rows > 0)
+        {
+            // Each commits by itself, on its own node.
+            await using var deletes = new NpgsqlBatch(connection) { EnableErrorBarriers = true };
+            delete.AddTo(deletes);
+            await deletes.ExecuteNonQueryAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Has plans made anew: tables have grown meanwhile.</summary>
+    public async ValueTask DiscardPlansAsync()
+    {
+        await using var discard = new NpgsqlCommand("DISCARD PLANS", connection);
+        await discard.ExecuteNonQueryAsync().ConfigureAwait(false);
     }
 
     /// <summary>

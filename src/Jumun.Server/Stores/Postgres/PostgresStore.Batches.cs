@@ -131,9 +131,17 @@ internal sealed partial class PostgresStore
         side.SweptAt = Stopwatch.GetTimestamp();
         try
         {
-            // Batch ids are of version 7: they sort by the time of their batch.
-            DateTimeOffset keptFrom = TimeProvider.System.GetUtcNow().AddSeconds(-Bounds.PostgresBatchSeconds);
-            await db.SweepAsync(Guid.CreateVersion7(keptFrom)).ConfigureAwait(false);
+            // One lane sweeps for all: two would wait for one another's rows.
+            long last = Volatile.Read(ref sweptAt);
+            if (Stopwatch.GetElapsedTime(last).TotalSeconds >= Bounds.PostgresSweepSeconds
+                && Interlocked.CompareExchange(ref sweptAt, side.SweptAt, last) == last)
+            {
+                // Batch ids are of version 7: they sort by the time of their batch.
+                DateTimeOffset keptFrom = TimeProvider.System.GetUtcNow().AddSeconds(-Bounds.PostgresBatchSeconds);
+                await db.SweepAsync(Guid.CreateVersion7(keptFrom)).ConfigureAwait(false);
+            }
+
+            await db.DiscardPlansAsync().ConfigureAwait(false);
 
             // A shard that moved is still found, by a detour: now and then it is asked where they are.
             isMapOld |= map.IsDivided;

@@ -18,6 +18,7 @@ internal sealed partial class PostgresStore : IStore
     private WriteSide[] sides = [];
     private ShardMap map = ShardMap.Whole;
     private volatile bool isMapOld = true;
+    private long sweptAt = Stopwatch.GetTimestamp();
 
     private PostgresStore(PostgresHosts readers, string? laneAddress, short slot)
     {

@@ -38,11 +38,9 @@ internal sealed class ShardMap
 
     private static readonly string[] Tables = ["wallets", "products", "coupons", "batches"];
 
-    private readonly Slices batches;
-
     private ShardMap(Slices members, Slices products, Slices coupons, Slices batches, IReadOnlyList<Node> nodes)
     {
-        this.batches = batches;
+        Batches = batches;
         Nodes = nodes;
         Members = members;
         Products = products;
@@ -58,6 +56,9 @@ internal sealed class ShardMap
     /// <summary>Coupons, by id.</summary>
     public Slices Coupons { get; }
 
+    /// <summary>Batches' own rows, by id.</summary>
+    public Slices Batches { get; }
+
     /// <summary>Members' coupons, by the coupon's id: beside their coupon, so that a claim is on one node.</summary>
     public Slices IssuedCoupons => Coupons;
 
@@ -70,10 +71,10 @@ internal sealed class ShardMap
     /// <summary>Whether all lies where another map says, too.</summary>
     public bool IsSameAs(ShardMap other) =>
         IsDivided == other.IsDivided && Members.AreAs(other.Members) && Products.AreAs(other.Products) && Coupons.AreAs(other.Coupons)
-        && batches.AreAs(other.batches);
+        && Batches.AreAs(other.Batches);
 
     /// <summary>Whether a batch's own row lies on a node; where none does, as good as any.</summary>
-    public bool IsBatchOf(int group, Guid batchId) => !batches.AreIn(group) || batches.GroupOf(batches.Of(batchId)) == group;
+    public bool IsBatchOf(int group, Guid batchId) => !Batches.AreIn(group) || Batches.GroupOf(Batches.Of(batchId)) == group;
 
     /// <summary>What a statement says besides on Citus: it finds its shard by a value, and by no join.</summary>
     /// <param name="column">The column by which the table is divided.</param>
@@ -154,7 +155,7 @@ internal sealed class ShardMap
         await MustAgreeAsync("products", numbers, Products.Of).ConfigureAwait(false);
         await MustAgreeAsync("coupons", numbers, Coupons.Of).ConfigureAwait(false);
         Guid[] ids = [.. Enumerable.Range(0, Bounds.ShardProbes).Select(i => Guid.CreateVersion7(DateTimeOffset.UnixEpoch.AddDays(i * 1_000)))];
-        await MustAgreeAsync("batches", ids, batches.Of).ConfigureAwait(false);
+        await MustAgreeAsync("batches", ids, Batches.Of).ConfigureAwait(false);
 
         async Task MustAgreeAsync<TKey>(string table, TKey[] keys, Func<TKey, int> sliceOf)
         {
