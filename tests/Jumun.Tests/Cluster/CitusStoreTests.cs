@@ -1,3 +1,5 @@
+using Jumun.Coupons;
+using Jumun.Points;
 using Jumun.Server;
 using Jumun.Server.Stores;
 using Jumun.Server.Stores.Postgres;
@@ -32,6 +34,18 @@ public sealed class CitusStoreTests : StoreContract
     [InlineData("I11", "UPDATE issued_coupons SET status = 0, order_id = NULL WHERE status = 1")]
     [InlineData("I11", "UPDATE orders SET status = 3, ended_at = 0 WHERE status = 0")]
     public Task The_audit_names_what_an_order_and_a_coupon_do_not_agree_on(string id, string sql) => MustBeNamedAsync(id, sql);
+
+    /// <summary>Each lane has members and coupons of its own; where a claim goes its coupon alone says.</summary>
+    [Fact]
+    public void A_claim_goes_to_the_node_of_its_coupon_and_all_else_to_its_members()
+    {
+        Assert.True(Store.Lanes > 1);
+        string[] members = [.. Enumerable.Range(0, 50).Select(i => $"m{i}")];
+        Assert.Equal(Store.Lanes, members.Select(member => Store.LaneOf(new ChargePoints(member, 1))).Distinct().Count());
+        int[] coupons = [.. Enumerable.Range(1, 50).Select(coupon => Assert.Single(
+            members.Select(member => Store.LaneOf(new IssueCoupon(member, coupon))).Distinct()))];
+        Assert.Equal(Store.Lanes, coupons.Distinct().Count());
+    }
 
     /// <summary>The oldest go first, and no more than a bound: whoever sweeps holds up its lane.</summary>
     [Fact]
