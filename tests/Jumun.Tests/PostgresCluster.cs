@@ -70,7 +70,7 @@ internal sealed partial class PostgresCluster : IAsyncDisposable
                 using var process = Process.GetProcessById(id);
                 return id;
             }
-            catch (Exception error) when (error is IOException or ArgumentException)
+            catch (Exception error) when (error is IOException or ArgumentException or InvalidOperationException or FormatException)
             {
                 return null;
             }

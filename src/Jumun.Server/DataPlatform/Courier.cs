@@ -19,7 +19,7 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
     private static readonly TimeSpan LogPause = TimeSpan.FromSeconds(Bounds.OutageLogSeconds);
 
     private long? toldAt;
-    private bool isTold;
+    private bool isOutageTold;
     private int refusedInRow;
     private bool released;
 
@@ -214,15 +214,15 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
             if (toldAt is not { } last || clock.GetElapsedTime(last) >= LogPause)
             {
                 // One that comes and goes is told of now and then, and not each time.
-                (toldAt, isTold) = (clock.GetTimestamp(), true);
+                (toldAt, isOutageTold) = (clock.GetTimestamp(), true);
                 Log.DeliveryFailed(log, outcome.Reason, wait);
             }
         }
         else if (taken > 0)
         {
-            if (!wasClosed && isTold)
+            if (!wasClosed && isOutageTold)
             {
-                isTold = false;
+                isOutageTold = false;
                 Log.DeliveryResumed(log, Circuit.Duration);
             }
 
@@ -240,7 +240,7 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
     {
         TimeSpan wait = Circuit.Pause();
         Figures.Circuit = Circuit.State;
-        isTold = true;
+        isOutageTold = true;
         Log.DeliveryPaused(log, outcome.Reason, wait);
     }
 

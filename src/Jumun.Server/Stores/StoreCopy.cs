@@ -28,9 +28,12 @@ internal sealed class StoreCopy(SqliteConnection file, NpgsqlConnection database
         "outbox_queue", "outbox_dead", "forgotten_events", "idempotency_keys",
     ];
 
-    // Servers on the database wait for the copy or get an error; the database notices within a second that the copy was cut.
+    // Servers on the database wait for the copy or get an error; the database notices within a second that the copy was cut. It is on
+    // the disk before anybody is told so, whatever the database's default says: the file may be put away.
     private static readonly string Begin = string.Create(CultureInfo.InvariantCulture, $"""
         SET LOCAL statement_timeout = 0;
+        SET LOCAL idle_in_transaction_session_timeout = 0;
+        SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
         SET LOCAL lock_timeout = {Bounds.PostgresMigrationLockMilliseconds};
         SET LOCAL client_connection_check_interval = '1s'
         """);
@@ -60,22 +63,49 @@ internal sealed class StoreCopy(SqliteConnection file, NpgsqlConnection database
         await RunAsync(Begin).ConfigureAwait(false);
         await RunAsync($"LOCK TABLE {string.Join(", ", Tables)} IN SHARE ROW EXCLUSIVE MODE").ConfigureAwait(false);
         await MustBeEmptyAsync().ConfigureAwait(false);
-        foreach (string table in Tables)
-        {
-            await CopyAsync(table).ConfigureAwait(false);
-        }
-
-        tell("checking the invariants …");
-        await RunAsync($"ANALYZE {string.Join(", ", Tables)}").ConfigureAwait(false);
-        bool isDivided = (await ShardMap.ReadAsync(database).ConfigureAwait(false)).IsDivided;
-        List<InvariantReport> reports = await PostgresAudit.CheckAsync(database, isDivided).ConfigureAwait(false);
+        List<InvariantReport> reports = await FillAsync().ConfigureAwait(false);
         if (reports.TrueForAll(report => report.Holds))
         {
             stop.ThrowIfCancellationRequested();
-            await transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
+            await CommitAsync(transaction).ConfigureAwait(false);
         }
 
         return reports;
+    }
+
+    private async Task<List<InvariantReport>> FillAsync()
+    {
+        try
+        {
+            foreach (string table in Tables)
+            {
+                await CopyAsync(table).ConfigureAwait(false);
+            }
+
+            tell("checking the invariants …");
+            await RunAsync($"ANALYZE {string.Join(", ", Tables)}").ConfigureAwait(false);
+            bool isDivided = (await ShardMap.ReadAsync(database).ConfigureAwait(false)).IsDivided;
+            return await PostgresAudit.CheckAsync(database, isDivided).ConfigureAwait(false);
+        }
+        catch (Exception error) when (PostgresErrors.IsOfDatabase(error) || error is ArgumentException or OverflowException)
+        {
+            throw new SetupException($"The copy failed: {error.Message} Nothing was copied: mend that, and run it again.", error);
+        }
+    }
+
+    private static async Task CommitAsync(NpgsqlTransaction transaction)
+    {
+        try
+        {
+            await transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
+        {
+            throw new SetupException(
+                $"It is not known whether the copy was committed: {error.Message} Run it again: it refuses a database that has the shop, and then "
+                + "'audit' checks it.",
+                error);
+        }
     }
 
     private async Task MustBeEmptyAsync()

@@ -20,9 +20,12 @@ internal static class PostgresDoctor
         WHERE relpersistence = 'u' AND relkind IN ('r', 'p') AND relnamespace::regnamespace::text = ANY (current_schemas(false))
         """;
 
-    /// <summary>Some 20 MB, written and given back. They are not in the log, whose disk may be another.</summary>
+    /// <summary>Some 20 MB, written where the shop's tables are and given back. They are not in the log, whose disk may be another.</summary>
     private const string RoomText =
-        "CREATE TEMPORARY TABLE jumun_doctor_room ON COMMIT DROP AS SELECT repeat('x', 1000) FROM generate_series(1, 17500)";
+        """
+        SET LOCAL temp_tablespaces = '';
+        CREATE TEMPORARY TABLE jumun_doctor_room ON COMMIT DROP AS SELECT repeat('x', 1000) FROM generate_series(1, 17500)
+        """;
 
     /// <summary>A setting, the one value with which nothing acknowledged is lost, and what any other value means.</summary>
     private static readonly (string Name, string Safe, string Otherwise)[] Durability =
@@ -98,7 +101,8 @@ internal static class PostgresDoctor
         }
         catch (PostgresException error) when (PostgresErrors.IsStatementError(error))
         {
-            report.Check(false, "room", $"20 MB more could not be stored: {error.MessageText}. Make room on PostgreSQL's disk");
+            string next = error.SqlState is PostgresErrorCodes.DiskFull or PostgresErrorCodes.IoError ? ". Make room on PostgreSQL's disk" : "";
+            report.Check(false, "room", $"20 MB more could not be stored: {error.MessageText}{next}");
         }
     }
 

@@ -63,11 +63,11 @@ public sealed class CitusStoreTests : StoreContract
         await using PostgresHosts hosts = PostgresConnections.Lane(database, isDivided: true);
         using PostgresLane lane = await PostgresLane.OpenAsync(hosts, await ShardMap.ReadAsync(connection), slot: 0);
         var before = Guid.CreateVersion7(DateTimeOffset.UnixEpoch.AddDays(1));
-        await lane.SweepAsync(before);
+        await lane.SweepAsync(before, Bounds.SweptBatches);
         Assert.Equal(young + 500, await CountAsync());
-        await lane.SweepAsync(before);
+        await lane.SweepAsync(before, Bounds.SweptBatches);
         Assert.Equal(young, await CountAsync());
-        await lane.SweepAsync(before);
+        await lane.SweepAsync(before, Bounds.SweptBatches);
 
         async Task<long> CountAsync()
         {

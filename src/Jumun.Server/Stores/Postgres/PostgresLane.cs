@@ -105,12 +105,12 @@ internal sealed class PostgresLane : IDisposable
         }
     }
 
-    /// <summary>Deletes rows of old batches, oldest first.</summary>
-    public async ValueTask SweepAsync(Guid before)
+    /// <summary>Deletes rows of old batches, oldest first, as many as the limit says.</summary>
+    public async ValueTask SweepAsync(Guid before, int limit)
     {
         await using var sweep = new NpgsqlCommand(map.IsDivided ? OldestText : SweepText, connection);
         sweep.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = before });
-        sweep.Parameters.Add(new NpgsqlParameter<int> { TypedValue = Bounds.SweptBatches });
+        sweep.Parameters.Add(new NpgsqlParameter<int> { TypedValue = limit });
         if (!map.IsDivided)
         {
             await sweep.ExecuteNonQueryAsync().ConfigureAwait(false);

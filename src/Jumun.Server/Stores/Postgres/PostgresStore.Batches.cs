@@ -138,7 +138,7 @@ internal sealed partial class PostgresStore
             {
                 // Batch ids are of version 7: they sort by the time of their batch.
                 DateTimeOffset keptFrom = TimeProvider.System.GetUtcNow().AddSeconds(-Bounds.PostgresBatchSeconds);
-                await db.SweepAsync(Guid.CreateVersion7(keptFrom)).ConfigureAwait(false);
+                await db.SweepAsync(Guid.CreateVersion7(keptFrom), Bounds.SweptBatches * sides.Length).ConfigureAwait(false);
             }
 
             await db.DiscardPlansAsync().ConfigureAwait(false);

@@ -27,19 +27,19 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
         pages += written;
         meanwhile += written;
 
-        // Beyond the bound the disk does not follow, or a reader stays (an audit, a backup): the lane waits a moment.
-        bool isLate = pages >= Bounds.LogPages;
-        if (pages < next || (copying is { IsCompleted: false } && !isLate))
+        if (pages < next || (copying is { IsCompleted: false } && pages < Bounds.LogPages))
         {
             return;
         }
 
-        if (copying is not null)
+        if (copying is { } copy)
         {
-            Learn(await copying.ConfigureAwait(false));
             copying = null;
+            Learn(await copy.ConfigureAwait(false));
         }
 
+        // Beyond the bound the disk does not follow, or a reader stays (an audit, a backup): the lane waits a moment.
+        bool isLate = pages >= Bounds.LogPages;
         if (pages < Bounds.RestartPages)
         {
             if (pages - copied >= Bounds.CheckpointPages)
@@ -75,6 +75,7 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
         {
             pages = checkpoint.Pages + meanwhile;
             copied = checkpoint.Copied;
+            next = 0;
         }
         else
         {
@@ -87,10 +88,13 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
         rest = Bounds.CheckpointRestPages;
         if (checkpoint.IsWhole)
         {
+            // Or so it seems: where a reader keeps the log as it is, the next copy tells its length.
             pages = copied = next = 0;
         }
         else
         {
+            pages = Math.Max(pages, checkpoint.Pages);
+            copied = Math.Max(copied, checkpoint.Copied);
             next = pages + Bounds.CheckpointPages;
         }
     }
