@@ -12,12 +12,6 @@ internal sealed partial class PostgresLoad
     // A hot coupon: Citus keeps the plan of a statement that names one key by its value, and makes others anew for each batch.
     private readonly PostgresUpsert.Values oneCoupon = new($"SELECT {PostgresRows.CouponColumns} FROM coupons WHERE coupon_id = $1 FOR NO KEY UPDATE");
 
-    private readonly PostgresUpsert.Values copiesOfOneCoupon = new($"""
-        SELECT {PostgresRows.IssuedCouponColumns} FROM issued_coupons i WHERE coupon_id = $1 AND member_id = ANY($2) ORDER BY member_id FOR NO KEY UPDATE
-        """);
-
-    private readonly List<string> copyHolders = [];
-
     private readonly PostgresStatement issuedCoupons = new($"""
         SELECT {PostgresRows.IssuedCouponColumns} FROM unnest($1, $2) AS k(member_id, coupon_id) CROSS JOIN LATERAL (
           SELECT * FROM issued_coupons WHERE member_id = k.member_id AND coupon_id = k.coupon_id
@@ -44,9 +38,9 @@ internal sealed partial class PostgresLoad
     {
         lockedIssuedCoupons.Clear();
         FillIssuedCoupons(rows);
-        AddLockedIssuedCoupons(after);
+        lockedIssuedCoupons.AddTo(after);
         await using NpgsqlDataReader reader = await after.ExecuteReaderAsync().ConfigureAwait(false);
-        await ReadLockedIssuedCouponsAsync(reader, rows).ConfigureAwait(false);
+        await ReadIssuedCouponsAsync(reader, lockedIssuedCoupons, rows).ConfigureAwait(false);
     }
 
     private void FillCoupons(WorkingSet rows)
@@ -75,42 +69,10 @@ internal sealed partial class PostgresLoad
             return;
         }
 
-        copyHolders.Clear();
-        if (rows.IssuedCoupons.Keys.Select(static key => key.CouponId).Distinct().Take(2).Count() == 1)
-        {
-            copyHolders.AddRange(rows.IssuedCoupons.Keys.Select(static key => key.MemberId));
-            copiesOfOneCoupon.Begin();
-            copiesOfOneCoupon.Add(rows.IssuedCoupons.Keys.First().CouponId).Add(copyHolders);
-            return;
-        }
-
         foreach ((string memberId, long couponId) in
             rows.IssuedCoupons.Keys.OrderBy(static key => key.CouponId).ThenBy(static key => key.MemberId, StringComparer.Ordinal))
         {
             lockedIssuedCoupons.Row(map.IssuedCoupons.Of(couponId)).Add(memberId).Add(couponId);
-        }
-    }
-
-    private void AddLockedIssuedCoupons(NpgsqlBatch batch)
-    {
-        lockedIssuedCoupons.AddTo(batch);
-        if (copyHolders.Count > 0)
-        {
-            batch.BatchCommands.Add(copiesOfOneCoupon.Command);
-        }
-    }
-
-    private async ValueTask ReadLockedIssuedCouponsAsync(NpgsqlDataReader reader, WorkingSet rows)
-    {
-        await ReadIssuedCouponsAsync(reader, lockedIssuedCoupons, rows).ConfigureAwait(false);
-        if (copyHolders.Count > 0)
-        {
-            while (await reader.ReadAsync().ConfigureAwait(false))
-            {
-                ReadIssuedCoupon(reader, rows);
-            }
-
-            await reader.NextResultAsync().ConfigureAwait(false);
         }
     }
 
@@ -145,10 +107,7 @@ internal sealed partial class PostgresLoad
     {
         while (await NextAsync(reader, statement).ConfigureAwait(false))
         {
-            ReadIssuedCoupon(reader, rows);
+            rows.IssuedCoupons.Load((reader.GetString(0), reader.GetInt64(1)), PostgresRows.IssuedCouponRow(reader));
         }
     }
-
-    private static void ReadIssuedCoupon(NpgsqlDataReader reader, WorkingSet rows) =>
-        rows.IssuedCoupons.Load((reader.GetString(0), reader.GetInt64(1)), PostgresRows.IssuedCouponRow(reader));
 }

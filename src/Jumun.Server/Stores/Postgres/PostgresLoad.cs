@@ -219,7 +219,6 @@ internal sealed partial class PostgresLoad(NpgsqlConnection connection, ShardMap
         wallets.Clear();
         issuedCoupons.Clear();
         lockedIssuedCoupons.Clear();
-        copyHolders.Clear();
         issuedCouponsOfOrders.Clear();
         carts.Clear();
         keys.Clear();
@@ -317,7 +316,7 @@ internal sealed partial class PostgresLoad(NpgsqlConnection connection, ShardMap
         events.AddTo(load);
         if (orders.Rows == 0)
         {
-            AddLockedIssuedCoupons(load);
+            lockedIssuedCoupons.AddTo(load);
         }
 
         if (rows.NextProductId is not null)
@@ -386,11 +385,7 @@ internal sealed partial class PostgresLoad(NpgsqlConnection connection, ShardMap
             rows.Outbox.Load(eventId, new OutboxRow(eventId, reader.Time(3), (OutboxState)reader.GetInt32(4), reader.TimeOrNull(5)));
         }
 
-        if (orders.Rows == 0)
-        {
-            await ReadLockedIssuedCouponsAsync(reader, rows).ConfigureAwait(false);
-        }
-
+        await ReadIssuedCouponsAsync(reader, lockedIssuedCoupons, rows).ConfigureAwait(false);
         rows.NextProductId = rows.NextProductId is null ? null : await NumberAsync(reader).ConfigureAwait(false);
         rows.NextCouponId = rows.NextCouponId is null ? null : await NumberAsync(reader).ConfigureAwait(false);
     }
