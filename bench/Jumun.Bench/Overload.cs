@@ -8,7 +8,7 @@ internal static class Overload
     private const int Warm = 256;
     private const int Burst = 10_000;
 
-    public static async Task<int> RunAsync(string url, string tokensPath, int connections, int seconds)
+    public static async Task<int> RunAsync(string url, string tokensPath, int connections, int seconds, int warm, double[] loads)
     {
         (string, string)[] members = [.. (await File.ReadAllLinesAsync(tokensPath)).Select(line => line.Split(' ')).Select(parts => (parts[0], parts[1]))];
         var load = new OpenLoop(new Uri(url), members);
@@ -16,15 +16,14 @@ internal static class Overload
         // The first requests that this server sees. Everybody waits for an answer, and then it is calm.
         LoadReport burst = await load.RunAsync(Burst, connections, 1, uncounted: 0, late: 60);
         LoadReport calm = await load.RunAsync(200, Warm, 5);
-        await load.RunAsync(double.PositiveInfinity, Warm, 60);
+        await load.RunAsync(double.PositiveInfinity, Warm, warm);
         LoadReport peak = await load.RunAsync(double.PositiveInfinity, Warm, seconds);
         Write($"cold, {Burst} in the first second", burst, peak);
         Write("calm after it, 200 a second", calm, peak);
         Write("closed loop, 256 connections", peak, peak);
-        Write("0.5 x, 1024 connections", await load.RunAsync(0.5 * peak.Accepted, 4 * Warm, seconds), peak);
 
-        // In turns, because a machine's pace changes: what twice the highest rate is compared with is this loop at up to that rate.
-        foreach (double times in new[] { 0.5, 0.8, 0.9, 1, 2, 0.8, 0.9, 1, 2, 1.2 })
+        // What twice the highest rate is compared with is the same loop, over the same connections, at up to that rate.
+        foreach (double times in loads)
         {
             Write($"{times.ToString(CultureInfo.InvariantCulture)} x", await load.RunAsync(times * peak.Accepted, connections, seconds), peak);
         }

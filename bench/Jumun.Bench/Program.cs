@@ -1,3 +1,4 @@
+using System.Globalization;
 using Jumun.Bench;
 
 return args switch
@@ -16,8 +17,8 @@ return args switch
     ["buy", string url, string tokens, string rate, string seconds] => await PacedBuyers.RunAsync(url, tokens, int.Parse(rate), int.Parse(seconds), null),
     ["buy", string url, string tokens, string rate, string seconds, string platform] =>
         await PacedBuyers.RunAsync(url, tokens, int.Parse(rate), int.Parse(seconds), platform),
-    ["overload", string url, string tokens, string connections, string seconds] =>
-        await Overload.RunAsync(url, tokens, int.Parse(connections), int.Parse(seconds)),
+    ["overload", string url, string tokens, string connections, string seconds, string warm, .. string[] loads] =>
+        await Overload.RunAsync(url, tokens, int.Parse(connections), int.Parse(seconds), int.Parse(warm), [.. loads.Select(load => double.Parse(load, CultureInfo.InvariantCulture))]),
     _ => Usage(),
 };
 
@@ -31,7 +32,8 @@ static int Usage()
         report RESULTS PAGE                      print the tables of a run, and write its page with charts
         receiver URL MILLISECONDS [EVENTS_URL]   take events as a data platform does that answers so late, and fails when it is told to
         buy URL TOKENS RATE SECONDS [PLATFORM]   buy so many times a second, however long it takes, and ask the data platform for events
-        overload URL TOKENS CONNECTIONS SECONDS  offer more charges than can be settled, when they are due and not when others are answered
+        overload URL TOKENS CONNECTIONS SECONDS WARM LOAD…
+                                                 offer charges when they are due, at so many times the highest rate
         slices DATABASE SIZE ROUNDS LANES        time batches of that many purchases, by lanes of nodes or of the coordinator
         growth DATABASE LOGFILE [ORDERS]         show that plans made on empty tables stay fast up to that many orders
         """);
