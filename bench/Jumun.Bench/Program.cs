@@ -18,7 +18,9 @@ return args switch
     ["buy", string url, string tokens, string rate, string seconds, string platform] =>
         await PacedBuyers.RunAsync(url, tokens, int.Parse(rate), int.Parse(seconds), platform),
     ["overload", string url, string tokens, string connections, string seconds, string warm, .. string[] loads] =>
-        await Overload.RunAsync(url, tokens, int.Parse(connections), int.Parse(seconds), int.Parse(warm), [.. loads.Select(load => double.Parse(load, CultureInfo.InvariantCulture))]),
+        await Overload.RunAsync(
+            url, tokens, int.Parse(connections), int.Parse(seconds), int.Parse(warm),
+            [.. loads.Select(load => double.Parse(load, CultureInfo.InvariantCulture))]),
     _ => Usage(),
 };
 
