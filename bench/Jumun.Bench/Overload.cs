@@ -21,6 +21,7 @@ internal static class Overload
         Write($"cold, {Burst} in the first second", burst, peak);
         Write("calm after it, 200 a second", calm, peak);
         Write("closed loop, 256 connections", peak, peak);
+        Write("0.5 x, 1024 connections", await load.RunAsync(0.5 * peak.Accepted, 4 * Warm, seconds), peak);
 
         // What twice the highest rate is compared with is the same loop, over the same connections, at up to that rate.
         foreach (double times in loads)

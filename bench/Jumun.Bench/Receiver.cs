@@ -94,7 +94,11 @@ internal sealed class Receiver
         using JsonDocument batch = await JsonDocument.ParseAsync(http.Request.Body);
         string how = fails;
         bool isSecond = Interlocked.Increment(ref requests) % 2 == 0;
-        failed += how.Length > 0 ? 1 : 0;
+        if (how.Length > 0)
+        {
+            Interlocked.Increment(ref failed);
+        }
+
         switch (how)
         {
             case "500":
@@ -178,7 +182,8 @@ internal sealed class Receiver
             double latest = recent.Count == 0 ? 0 : recent.Max(one => one.Delay);
             return $"events={events.Count} measured={sorted.Length} p50={At(0.5):0.0} p99={At(0.99):0.0} max={At(1):0.0} "
                 + $"second={recent.Count} oldest={latest:0} "
-                + $"requests={Interlocked.Read(ref requests)} failed={failed} repeated={repeated} changed={changed} disordered={disordered}\n";
+                + $"requests={Interlocked.Read(ref requests)} failed={Interlocked.Read(ref failed)} "
+                + $"repeated={repeated} changed={changed} disordered={disordered}\n";
         }
     }
 

@@ -15,8 +15,14 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
     // wholly copied starts again by itself: each checkpoint tells how long it really is.
     private long pages;
     private long copied;
+
+    // Pages written since the copy began, which it does not tell of.
     private long meanwhile;
+
+    // How many the lane would copy itself, of a log that is long.
     private long rest = Bounds.CheckpointRestPages;
+
+    // From how many pages on there is something to do again, after a copy failed or a reader stayed.
     private long next;
 
     /// <summary>To be called by the lane between two batches, with its connection.</summary>
@@ -26,7 +32,6 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
         int written = writer.TakePagesWritten();
         pages += written;
         meanwhile += written;
-
         if (pages < next || (copying is { IsCompleted: false } && pages < Bounds.LogPages))
         {
             return;
