@@ -6,6 +6,9 @@ internal static class Bounds
     /// <summary>Commands that may wait for the executor. One more is answered 503 at once.</summary>
     public const int QueuedCommands = 8_192;
 
+    /// <summary>How long a command may wait for its batch to begin, in seconds. Then it is answered 503: a silent database keeps nobody longer.</summary>
+    public const int QueuedSeconds = 10;
+
     /// <summary>Commands that are settled in one batch.</summary>
     public const int BatchCommands = 512;
 

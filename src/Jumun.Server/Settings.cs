@@ -60,7 +60,9 @@ internal sealed record Settings
             Shards = ShardSettings.Read(configuration.GetSection("Jumun:Shards")),
             Auth = AuthSettings.Read(configuration.GetSection("Jumun:Auth")),
             PaymentWindow = Duration(configuration, "Jumun:Orders:PaymentWindow", TimeSpan.FromMinutes(10)),
-            RefundWindow = Duration(configuration, "Jumun:Orders:RefundWindow", TimeSpan.FromDays(7)),
+            RefundWindow = Duration(
+                configuration, "Jumun:Orders:RefundWindow", TimeSpan.Zero, TimeSpan.FromDays(365),
+                "00:00:00 (owners get no refunds) to 365.00:00:00, such as 7.00:00:00") ?? TimeSpan.FromDays(7),
             DataPlatform = DataPlatformSettings.Read(configuration.GetSection("Jumun:DataPlatform"), store.Folder, environment.IsDevelopment()) with
             {
                 DeadAfter = Duration(configuration, "Jumun:DataPlatform:DeadAfter", TimeSpan.FromDays(3)),
@@ -75,7 +77,7 @@ internal sealed record Settings
     }
 
     private static TimeSpan Duration(IConfiguration configuration, string name, TimeSpan otherwise) => Duration(
-        configuration, name, TimeSpan.FromTicks(1), TimeSpan.FromDays(365), "00:00:00.001 to 365.00:00:00, such as 00:10:00") ?? otherwise;
+        configuration, name, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(365), "00:00:00.001 to 365.00:00:00, such as 00:10:00") ?? otherwise;
 
     private static TimeSpan? Duration(IConfiguration configuration, string name, TimeSpan least, TimeSpan most, string range)
     {
@@ -84,7 +86,8 @@ internal sealed record Settings
             return null;
         }
 
-        return TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out TimeSpan value) && value >= least && value <= most
+        // Not any format: 24:00:00 would be 24 days.
+        return TimeSpan.TryParseExact(text, "c", CultureInfo.InvariantCulture, out TimeSpan value) && value >= least && value <= most
             ? value
             : throw new SetupException($"{name.Replace(":", "__", StringComparison.Ordinal)} is '{text}'. It must be a time from {range}.");
     }
@@ -245,7 +248,11 @@ internal sealed record AuthSettings(string? SigningKey, string? Authority, strin
             throw new SetupException($"Jumun__Auth__Authority is '{authority}'. It must be the https address of an OpenID Connect issuer.");
         }
 
-        return new AuthSettings(key, authority, section["Issuer"] ?? (authority is null ? "jumun" : null), section["Audience"] ?? "jumun");
+        return new AuthSettings(
+            key,
+            authority,
+            section["Issuer"] is { Length: > 0 } issuer ? issuer : authority is null ? "jumun" : null,
+            section["Audience"] is { Length: > 0 } audience ? audience : "jumun");
     }
 
     /// <summary>

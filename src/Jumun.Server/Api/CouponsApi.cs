@@ -92,7 +92,10 @@ internal sealed class CouponsApi(Shop shop)
             return;
         }
 
-        (DateTimeOffset, long)? after = page.After is { } place ? (DateTimeOffset.FromUnixTimeMilliseconds(place.First), place.Second) : null;
+        // Anybody can reckon the checksum of a place that is no time.
+        (DateTimeOffset, long)? after = page.After is { } place
+            ? (DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(place.First, 0, DateTimeOffset.MaxValue.ToUnixTimeMilliseconds())), place.Second)
+            : null;
         List<IssuedCouponView> coupons =
             await shop.Store.IssuedCouponsAsync(memberId, status, after, shop.Now, page.Fetch).ConfigureAwait(false);
         await page.AnswerAsync(

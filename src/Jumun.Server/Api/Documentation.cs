@@ -73,7 +73,7 @@ internal static class Documentation
     {
         app.MapOpenApi("/openapi/v1.json").WithMetadata(new RouteInfo(Access.Anyone, "openapi", "This document.") { Tag = "documentation" });
         app.MapGet("/problems/{code}", ProblemAsync).Is(
-            new(Access.Anyone, "explainProblem", "What a problem means and what to do.") { Tag = "documentation" });
+            new(Access.Anyone, "explainProblem", "What a problem means and what to do.") { Tag = "documentation", Refuses = [RefusalCode.NotFound] });
     }
 
     /// <summary>The page at /docs.</summary>
@@ -125,7 +125,8 @@ internal static class Documentation
         operation.Summary = route.Summary;
         operation.Tags = new HashSet<OpenApiTagReference> { new(route.Tag, context.Document) };
         operation.Parameters = [.. PathParameters(context.Description.RelativePath!), .. route.Query.Select(OfQuery)];
-        if (context.Description.HttpMethod == HttpMethods.Post && route.Access != Access.Anyone)
+        bool isKeyed = context.Description.HttpMethod == HttpMethods.Post && route.Access != Access.Anyone;
+        if (isKeyed)
         {
             operation.Parameters.Add(new OpenApiParameter
             {
@@ -151,12 +152,21 @@ internal static class Documentation
                     : null,
             },
         };
-        foreach (IGrouping<int, RefusalCode> status in RefusalsOf(route).GroupBy(code => ProblemText.Of(code).Status).OrderBy(group => group.Key))
+        foreach (IGrouping<int, RefusalCode> status in RefusalsOf(route, isKeyed).GroupBy(code => ProblemText.Of(code).Status).OrderBy(group => group.Key))
         {
             operation.Responses[$"{status.Key}"] = new OpenApiResponse
             {
                 Description = string.Join(", ", status.Select(ProblemAnswer.NameOf)),
                 Content = await ContentAsync(typeof(ProblemAnswer), ProblemAnswer.ContentType).ConfigureAwait(false),
+            };
+        }
+
+        if (route.GivesUnready is { } unready)
+        {
+            operation.Responses[$"{StatusCodes.Status503ServiceUnavailable}"] = new OpenApiResponse
+            {
+                Description = "Not ready, and why.",
+                Content = await ContentAsync(unready, "application/json").ConfigureAwait(false),
             };
         }
 
@@ -201,7 +211,7 @@ internal static class Documentation
         }
     }
 
-    private static IEnumerable<RefusalCode> RefusalsOf(RouteInfo route)
+    private static IEnumerable<RefusalCode> RefusalsOf(RouteInfo route, bool isKeyed)
     {
         if (route.Access != Access.Anyone)
         {
@@ -215,10 +225,21 @@ internal static class Documentation
             yield return code;
         }
 
+        if (route.Takes is not null || isKeyed)
+        {
+            // Under a key the body is read, also where none is wanted: it belongs to the request that the key is for.
+            yield return RefusalCode.PayloadTooLarge;
+        }
+
         if (route.Takes is not null)
         {
-            yield return RefusalCode.PayloadTooLarge;
             yield return RefusalCode.UnsupportedMediaType;
+        }
+
+        if (isKeyed)
+        {
+            yield return RefusalCode.IdempotencyKeyReused;
+            yield return RefusalCode.IdempotencyKeyInUse;
         }
 
         if (route.Access != Access.Anyone)
@@ -226,7 +247,10 @@ internal static class Documentation
             yield return RefusalCode.RateLimited;
         }
 
-        yield return RefusalCode.Unavailable;
+        if (route.GivesUnready is null)
+        {
+            yield return RefusalCode.Unavailable;
+        }
     }
 
     private static IEnumerable<OpenApiParameter> PathParameters(string path) => path.Split('/')

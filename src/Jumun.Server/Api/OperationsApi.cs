@@ -7,12 +7,19 @@ internal sealed class OperationsApi(Shop shop, IHostApplicationLifetime lifetime
 {
     private static readonly Reply<EventsReplayed> Replayed = new(StatusCodes.Status200OK, ApiJson.Default.EventsReplayed);
 
+    private static readonly SemaphoreSlim Audits = new(1, 1);
+
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapGet("/health/live", LiveAsync).Is(
             new(Access.Anyone, "live", "Whether the process answers.") { Tag = "operations", Gives = typeof(HealthAnswer) });
         routes.MapGet("/health/ready", ReadyAsync).Is(
-            new(Access.Anyone, "ready", "Whether the shop can settle commands; 503 when it cannot.") { Tag = "operations", Gives = typeof(HealthAnswer) });
+            new(Access.Anyone, "ready", "Whether the shop can settle commands; 503 when it cannot.")
+            {
+                Tag = "operations",
+                Gives = typeof(HealthAnswer),
+                GivesUnready = typeof(HealthAnswer),
+            });
         routes.MapGet("/admin/audit", AuditAsync).Is(
             new(Access.Administrator, "audit", "Every invariant that the store can show.") { Tag = "admin", Gives = typeof(AuditAnswer) });
         routes.MapGet("/admin/events", EventsAsync).Is(
@@ -66,8 +73,17 @@ internal sealed class OperationsApi(Shop shop, IHostApplicationLifetime lifetime
 
     private async Task AuditAsync(HttpContext http)
     {
-        var answer = new AuditAnswer(await shop.Store.AuditAsync().ConfigureAwait(false));
-        await http.AnswerAsync(StatusCodes.Status200OK, answer, ApiJson.Default.AuditAnswer).ConfigureAwait(false);
+        // One at a time: each reads everything, on one of the few connections that reads have.
+        await Audits.WaitAsync(http.RequestAborted).ConfigureAwait(false);
+        try
+        {
+            var answer = new AuditAnswer(await shop.Store.AuditAsync().ConfigureAwait(false));
+            await http.AnswerAsync(StatusCodes.Status200OK, answer, ApiJson.Default.AuditAnswer).ConfigureAwait(false);
+        }
+        finally
+        {
+            Audits.Release();
+        }
     }
 
     private async Task EventsAsync(HttpContext http)

@@ -62,7 +62,7 @@ internal sealed class ProductsApi(Shop shop, TopProductsCache top)
     {
         var check = new Check();
         string? query = http.Text("query", ref check) is { Length: > 0 } text ? text : null;
-        check.That(query is not { Length: > Bounds.QueryLength }, "query", FieldRule.Length, 1, Bounds.QueryLength);
+        check.That(query is null || (query.Length <= Bounds.QueryLength && !query.Any(char.IsControl)), "query", FieldRule.Length, 1, Bounds.QueryLength);
         (PageRequest page, Refusal? refusal) = http.Page($"products like {query}");
         if ((check.Refusal ?? refusal) is { } wrong)
         {

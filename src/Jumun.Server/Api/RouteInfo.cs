@@ -29,6 +29,9 @@ internal sealed record RouteInfo(Access Access, string Name, string Summary)
     /// <summary>The body of success.</summary>
     public Type? Gives { get; init; }
 
+    /// <summary>The body of a 503 that is an answer like any other and no problem.</summary>
+    public Type? GivesUnready { get; init; }
+
     /// <summary>The status of success.</summary>
     public int Status { get; init; } = StatusCodes.Status200OK;
 

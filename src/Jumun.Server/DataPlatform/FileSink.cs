@@ -4,11 +4,15 @@ namespace Jumun.Server.DataPlatform;
 
 /// <summary>
 /// Appends events to a file, one JSON object a line, and returns when they are on the disk. The file is opened for each
-/// delivery, so that it may be moved away or truncated at any time. A last line that a crash tore, or a truncation, is
-/// ended with a newline at the next start or delivery: it stays unreadable, and what follows does not.
+/// delivery, so that it may be moved away or truncated at any time, and locked for it, so that processes may share it. A last
+/// line that a crash tore, or a truncation, is ended with a newline at the next start or delivery: it stays unreadable, and what
+/// follows does not.
 /// </summary>
 internal sealed class FileSink : ISink
 {
+    private const int LockTries = 200;
+    private static readonly TimeSpan LockPause = TimeSpan.FromMilliseconds(10);
+
     private readonly string path;
     private readonly Lock gate = new();
     private readonly MemoryStream lines = new();
@@ -21,21 +25,45 @@ internal sealed class FileSink : ISink
             Directory.CreateDirectory(folder);
         }
 
-        using FileStream file = Open();
-        EndLine(file);
+        if (TryOpen() is { } file)
+        {
+            using (file)
+            {
+                EndLine(file);
+            }
+        }
     }
 
-    public ValueTask<DeliveryOutcome> DeliverAsync(IReadOnlyList<PendingEvent> events, CancellationToken cancellation)
+    public async ValueTask<DeliveryOutcome> DeliverAsync(IReadOnlyList<PendingEvent> events, CancellationToken cancellation)
+    {
+        for (int tries = 1; !TryAppend(events); tries++)
+        {
+            if (tries == LockTries)
+            {
+                throw new IOException($"{path} is locked by another process for long.");
+            }
+
+            await Task.Delay(LockPause, cancellation).ConfigureAwait(false);
+        }
+
+        return DeliveryOutcome.Of(Verdict.Taken, events.Count);
+    }
+
+    private bool TryAppend(IReadOnlyList<PendingEvent> events)
     {
         lock (gate)
         {
-            Append(events);
-        }
+            using FileStream? file = TryOpen();
+            if (file is not null)
+            {
+                Append(file, events);
+            }
 
-        return ValueTask.FromResult(DeliveryOutcome.Of(Verdict.Taken, events.Count));
+            return file is not null;
+        }
     }
 
-    private void Append(IReadOnlyList<PendingEvent> events)
+    private void Append(FileStream file, IReadOnlyList<PendingEvent> events)
     {
         lines.SetLength(0);
         foreach (PendingEvent pending in events)
@@ -45,7 +73,6 @@ internal sealed class FileSink : ISink
         }
 
         // One write, so that a line is torn only by a crash or a full disk; then the file ends where it ended before.
-        using FileStream file = Open();
         EndLine(file);
         long end = file.Length;
         try
@@ -73,6 +100,24 @@ internal sealed class FileSink : ISink
         }
     }
 
-    private FileStream Open() =>
-        new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+    /// <summary>The file, for this process alone among those that append to it; null while another one does. Others may read it.</summary>
+    private FileStream? TryOpen()
+    {
+        FileStream file = new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+        try
+        {
+            if (!OperatingSystem.IsMacOS())
+            {
+                // Far behind what anybody reads; gone when the file is closed.
+                file.Lock(long.MaxValue - 1, 1);
+            }
+
+            return file;
+        }
+        catch (IOException)
+        {
+            file.Dispose();
+            return null;
+        }
+    }
 }

@@ -41,6 +41,7 @@ internal sealed partial class Executor : IAsyncDisposable
     private readonly TimeProvider clock;
     private readonly ILogger<Executor> log;
     private readonly TimeSpan duplicateWait;
+    private readonly uint longestWait;
     private readonly Lane[] lanes;
 
     // Held while a batch is told of: lanes share what counts and who listens.
@@ -53,14 +54,17 @@ internal sealed partial class Executor : IAsyncDisposable
     /// <param name="log">Where failures go.</param>
     /// <param name="queueLength">Commands that may wait.</param>
     /// <param name="duplicateWait">How long a duplicate waits for the first request under its key.</param>
+    /// <param name="longestWait">How long a command may wait for its batch to begin.</param>
     public Executor(
-        IStore store, TimeProvider clock, ILogger<Executor> log, int queueLength = Bounds.QueuedCommands, TimeSpan? duplicateWait = null)
+        IStore store, TimeProvider clock, ILogger<Executor> log, int queueLength = Bounds.QueuedCommands, TimeSpan? duplicateWait = null,
+        TimeSpan? longestWait = null)
     {
         this.store = store;
         this.clock = clock;
         this.log = log;
         Outage = new Outage(log);
         this.duplicateWait = duplicateWait ?? TimeSpan.FromMilliseconds(Bounds.DuplicateWaitMilliseconds);
+        this.longestWait = (uint)(longestWait ?? TimeSpan.FromSeconds(Bounds.QueuedSeconds)).TotalMicroseconds;
         lanes = [.. Enumerable.Range(0, store.Lanes).Select(number => new Lane(number, Math.Max(1, queueLength / store.Lanes)))];
         foreach (Lane lane in lanes)
         {
@@ -175,7 +179,12 @@ internal sealed partial class Executor : IAsyncDisposable
 
             try
             {
-                await SettleAsync(lane, submissions).ConfigureAwait(false);
+                RefuseLate(submissions);
+                if (submissions.Count > 0)
+                {
+                    await SettleAsync(lane, submissions).ConfigureAwait(false);
+                }
+
                 await store.MaintainAsync(lane.Number).ConfigureAwait(false);
             }
             catch (Exception error)
@@ -187,6 +196,23 @@ internal sealed partial class Executor : IAsyncDisposable
                 AnswerAll(left, Refusal.Unavailable(RequestOutcome.Unknown, retryAfterSeconds: 1));
             }
         }
+    }
+
+    /// <summary>
+    /// Refuses those that waited for too long: behind a database that answers nothing, each batch before theirs took until its time was over.
+    /// </summary>
+    private void RefuseLate(List<Submission> submissions)
+    {
+        // The first is the oldest.
+        long now = Stopwatch.GetTimestamp();
+        if (submissions[0].MicrosecondsUntil(now) < longestWait)
+        {
+            return;
+        }
+
+        List<Submission> late = submissions.FindAll(submission => submission.MicrosecondsUntil(now) >= longestWait);
+        submissions.RemoveRange(0, late.Count);
+        AnswerAll(late, QueueFull);
     }
 
     /// <summary>Settles these submissions, each exactly once. Throws only when the store or a listener does what it must not.</summary>

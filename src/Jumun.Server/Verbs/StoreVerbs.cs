@@ -4,6 +4,7 @@ using Jumun.Server.Stores;
 using Jumun.Server.Stores.Postgres;
 using Jumun.Server.Stores.Sqlite;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Win32.SafeHandles;
 
 namespace Jumun.Server.Verbs;
 
@@ -62,10 +63,8 @@ internal static class StoreVerbs
         return 0;
     }
 
-    public static async Task<int> AuditAsync(CancellationToken stop)
-    {
-        return Tell(await InvariantsAsync(Surroundings.Settings().Store).ConfigureAwait(false)) ? 0 : 1;
-    }
+    public static async Task<int> AuditAsync(CancellationToken stop) =>
+        Tell(await InvariantsAsync(Surroundings.Settings().Store).ConfigureAwait(false)) ? 0 : 1;
 
     /// <summary>Prints what an audit found; whether all holds.</summary>
     public static bool Tell(IReadOnlyList<InvariantReport> reports)
@@ -127,14 +126,24 @@ internal static class StoreVerbs
             throw new SetupException($"{path} is there already. A backup never overwrites: name a new file.");
         }
 
+        // Under its name there is a whole backup on the disk, or nothing.
+        string part = path + ".part";
         using SqliteConnection db = SqliteStore.OpenReadOnly(settings.Address);
         try
         {
+            File.Delete(part);
+
             // One snapshot, copied whole and compact, while others write.
             db.Execute("PRAGMA query_only = OFF");
-            db[BackupText].Bind(1, path).Run();
+            db[BackupText].Bind(1, part).Run();
+            using (SafeFileHandle copy = File.OpenHandle(part, FileMode.Open, FileAccess.ReadWrite))
+            {
+                RandomAccess.FlushToDisk(copy);
+            }
+
+            File.Move(part, path);
         }
-        catch (SqliteException error)
+        catch (Exception error) when (error is SqliteException or IOException or UnauthorizedAccessException)
         {
             throw new SetupException($"The backup failed: {error.Message}", error);
         }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using Jumun.Server.Stores.Postgres;
@@ -32,6 +33,31 @@ public sealed class SyncTests : IDisposable
         using var trace = await Trace.StartAsync(Path.Combine(folder.FullName, "trace"), server.ProcessId);
         await EachIsSyncedAsync(http, trace);
         await trace.EndAsync();
+    }
+
+    [Fact]
+    public async Task A_commit_whose_sync_failed_is_said_to_have_no_effect_and_a_kill_does_not_bring_it_back()
+    {
+        string data = Path.Combine(folder.FullName, "jumun.db");
+        var settings = new Dictionary<string, string?> { ["ConnectionStrings:Jumun"] = $"Data Source={data}" };
+        using (var server = new ServerProcess(folder.FullName, settings))
+        {
+            await server.StartAsync(Cancellation);
+            using HttpClient http = Client(server);
+            await ChargeAsync(http);
+            using var trace = await Trace.StartAsync(
+                Path.Combine(folder.FullName, "trace"), ["-e", "inject=fdatasync:error=EIO:when=1"], server.ProcessId);
+            using var body = new StringContent("""{"amount":1000}""", Encoding.UTF8, "application/json");
+            using HttpResponseMessage refused = await http.PostAsync("/members/m/points/charge", body, Cancellation);
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+            Assert.Contains("\"outcome\":\"none\"", await refused.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+            await server.KillAsync(Cancellation);
+        }
+
+        using var again = new ServerProcess(folder.FullName, settings);
+        await again.StartAsync(Cancellation);
+        using HttpClient asks = Client(again);
+        Assert.Contains("\"balance\":1}", await asks.GetStringAsync("/members/m/points", Cancellation), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -107,11 +133,13 @@ public sealed class SyncTests : IDisposable
             this.path = path;
         }
 
-        public static async Task<Trace> StartAsync(string path, params int[] processes)
+        public static Task<Trace> StartAsync(string path, params int[] processes) => StartAsync(path, [], processes);
+
+        public static async Task<Trace> StartAsync(string path, string[] more, params int[] processes)
         {
             IEnumerable<string> those = processes.SelectMany(process => new[] { "-p", process.ToString(CultureInfo.InvariantCulture) });
             Process strace = Process.Start(
-                new ProcessStartInfo("strace", ["-f", "-e", "trace=fsync,fdatasync", "-o", path, .. those]) { RedirectStandardError = true })!;
+                new ProcessStartInfo("strace", ["-f", "-e", "trace=fsync,fdatasync", "-o", path, .. more, .. those]) { RedirectStandardError = true })!;
             for (int attached = 0; attached < processes.Length;)
             {
                 string line = await strace.StandardError.ReadLineAsync(Cancellation) ?? throw new InvalidOperationException("strace ended.");

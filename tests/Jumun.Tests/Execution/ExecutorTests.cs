@@ -243,6 +243,26 @@ public sealed class ExecutorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_waited_for_too_long_is_refused_without_effect_and_what_follows_is_settled()
+    {
+        await executor.DisposeAsync();
+        var longestWait = TimeSpan.FromSeconds(2);
+        executor = New(longestWait: longestWait);
+        using var gate = new Gate();
+        store.Fault = gate.Hold(SqliteStore.FaultPoint.BeforeCommit);
+        Task<Settlement> first = Charge("m", 1);
+        gate.WaitUntilHeld();
+        Task<Settlement>[] waiting = [Charge("m", 10, "key"), Charge("m", 100)];
+        await Task.Delay(longestWait + TimeSpan.FromMilliseconds(100), TestContext.Current.CancellationToken);
+        gate.Open();
+
+        Assert.NotNull((await first).Answer);
+        Assert.All(await Task.WhenAll(waiting), late => Assert.Equal(RequestOutcome.None, late.Refusal!.Outcome));
+        Assert.False((await Charge("m", 10, "key")).Replayed);
+        Assert.Equal(11, (await store.PointsAsync("m")).Balance);
+    }
+
+    [Fact]
     public async Task At_shutdown_what_waits_is_settled_and_what_comes_later_is_refused()
     {
         using var gate = new Gate();
@@ -370,8 +390,8 @@ public sealed class ExecutorTests : IAsyncLifetime
         where T : Answer =>
         new(new IdempotencyKey(member, key), BitConverter.GetBytes(fingerprint), new Reply<T>(200, json).Render);
 
-    private Executor New(int queueLength = Bounds.QueuedCommands, TimeSpan? duplicateWait = null) =>
-        new(store, clock, NullLogger<Executor>.Instance, queueLength, duplicateWait);
+    private Executor New(int queueLength = Bounds.QueuedCommands, TimeSpan? duplicateWait = null, TimeSpan? longestWait = null) =>
+        new(store, clock, NullLogger<Executor>.Instance, queueLength, duplicateWait, longestWait);
 
     private Task<Settlement> Charge(string member, long amount, string? key = null) => executor.SubmitAsync(
         new ChargePoints(member, amount), key is null ? null : Keyed(member, key, amount, ApiJson.Default.PointsCharged)).AsTask();

@@ -1,3 +1,5 @@
+using Jumun.Server.Api;
+
 namespace Jumun.Tests.Http;
 
 /// <summary>Lists: limits, cursors and order, the same for every list.</summary>
@@ -121,6 +123,19 @@ public sealed class ListTests(ShopFixture fixture) : IClassFixture<ShopFixture>
         await member.ChargeAsync(2);
         TestAnswer page = await member.GetAsync($"/members/{member.Member}/points/history?limit=1");
         Assert.Matches("^[A-Za-z0-9_-]+$", page.Word("next"));
+    }
+
+    [Theory]
+    [InlineData(long.MinValue)]
+    [InlineData(long.MaxValue)]
+    public async Task A_cursor_that_somebody_reckoned_brings_nothing_down(long place)
+    {
+        TestCaller member = shop.Somebody();
+        string[] lists = [$"points/history|history of {member.Member}", $"coupons|coupons of {member.Member}, ", $"orders|orders of {member.Member}"];
+        foreach (string[] list in lists.Select(list => list.Split('|')))
+        {
+            (await member.GetAsync($"/members/{member.Member}/{list[0]}?cursor={Cursor.Write(list[1], place, place)}")).Is(200);
+        }
     }
 
     [Fact]

@@ -85,12 +85,14 @@ public sealed class ProductsTests(ShopFixture fixture) : IClassFixture<ShopFixtu
     }
 
     [Fact]
-    public async Task A_query_of_more_than_200_characters_or_twice_is_an_invalid_request()
+    public async Task A_query_of_more_than_200_characters_or_twice_or_with_control_characters_is_an_invalid_request()
     {
         TestCaller member = shop.Somebody();
         (await member.GetAsync($"/products?query={new string('x', 201)}")).IsInvalid("query");
         (await member.GetAsync($"/products?query={new string('x', 200)}")).Is(200);
         (await member.GetAsync("/products?query=a&query=b")).IsInvalid("query");
+        (await member.GetAsync("/products?query=%00")).IsInvalid("query");
+        (await member.GetAsync("/products?query=a%0Ab")).IsInvalid("query");
     }
 
     [Fact]

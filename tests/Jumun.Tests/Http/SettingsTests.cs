@@ -46,6 +46,9 @@ public sealed class SettingsTests
     [InlineData("Jumun:Orders:PaymentWindow", "soon", "Jumun__Orders__PaymentWindow")]
     [InlineData("Jumun:Orders:PaymentWindow", "00:00:00", "Jumun__Orders__PaymentWindow")]
     [InlineData("Jumun:Orders:PaymentWindow", "-00:10:00", "Jumun__Orders__PaymentWindow")]
+    [InlineData("Jumun:Orders:PaymentWindow", "00:00:00.0001", "Jumun__Orders__PaymentWindow")]
+    [InlineData("Jumun:Orders:PaymentWindow", "24:00:00", "Jumun__Orders__PaymentWindow")]
+    [InlineData("Jumun:Orders:RefundWindow", "-00:00:01", "Jumun__Orders__RefundWindow")]
     [InlineData("Jumun:Orders:RefundWindow", "400.00:00:00", "Jumun__Orders__RefundWindow")]
     [InlineData("Jumun:RateLimit:PermitsPerSecond", "0", "Jumun__RateLimit__PermitsPerSecond")]
     [InlineData("Jumun:RateLimit:Burst", "many", "Jumun__RateLimit__Burst")]
@@ -54,6 +57,26 @@ public sealed class SettingsTests
     {
         SetupException refused = await Assert.ThrowsAsync<SetupException>(() => StartAsync(new() { [name] = value }));
         Assert.Contains(named, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Windows_are_read_to_their_ends_and_empty_names_are_those_of_the_shop()
+    {
+        Settings settings = Read(
+            new()
+            {
+                ["Jumun:Auth:SigningKey"] = TestShop.SigningKey,
+                ["Jumun:Auth:Issuer"] = "",
+                ["Jumun:Auth:Audience"] = "",
+                ["Jumun:Orders:PaymentWindow"] = "00:00:00.001",
+                ["Jumun:Orders:RefundWindow"] = "00:00:00",
+            },
+            Environments.Production);
+        Assert.Equal((TimeSpan.FromMilliseconds(1), TimeSpan.Zero), (settings.PaymentWindow, settings.RefundWindow));
+        Assert.Equal(("jumun", "jumun"), (settings.Auth.Issuer, settings.Auth.Audience));
+        settings = Read(
+            new() { ["Jumun:Auth:SigningKey"] = TestShop.SigningKey, ["Jumun:Orders:PaymentWindow"] = "1.06:00:00" }, Environments.Production);
+        Assert.Equal(TimeSpan.FromHours(30), settings.PaymentWindow);
     }
 
     [Theory]

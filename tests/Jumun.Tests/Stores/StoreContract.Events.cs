@@ -61,6 +61,36 @@ public abstract partial class StoreContract
         Assert.Equal(12, (await PendingAsync(100)).Count);
     }
 
+    [Fact]
+    public async Task An_event_that_is_replayed_and_fails_in_one_batch_waits_again()
+    {
+        ProductView product = await ProductAsync();
+        await ChargeAsync("m", 1_000);
+        for (int i = 0; i < 2; i++)
+        {
+            await PayAsync(await OrderAsync("m", null, (product.ProductId, 1)));
+        }
+
+        List<PendingEvent> pending = await PendingAsync(10);
+        await DoAsync<Done>(new RecordDelivery([pending[0].Key]));
+        var failure = new RecordFailures([.. pending.Select(one => one.EventId)], TimeSpan.Zero);
+        await DoAsync<FailuresRecorded>(failure);
+        await DoAsync<FailuresRecorded>(failure);
+        Assert.Equal([OutboxState.Dead, OutboxState.Delivered], (await Store.EventsAsync(null, null, 10)).Select(row => row.Event.State));
+
+        // While the first charge commits, the two wait for the same batch.
+        Task<PointsCharged> charge = ChargeAsync("m", 1);
+        Task<EventsReplayed> replay = DoAsync<EventsReplayed>(new ReplayEvents([.. pending.Select(one => one.EventId)], Next: null));
+        Task<FailuresRecorded> failing = DoAsync<FailuresRecorded>(new RecordFailures(failure.EventIds, TimeSpan.FromDays(3)));
+        await charge;
+        Assert.Equal(2, (await replay).Replayed);
+        DateTimeOffset?[] failedAt = [.. (await failing).Events.Select(one => (DateTimeOffset?)one.FailedAt)];
+        Assert.Equal(2, failedAt.Length);
+        Assert.Equal(failedAt, (await PendingAsync(10)).Select(one => one.FailedAt));
+        Assert.Equal([OutboxState.Pending, OutboxState.Pending], (await Store.EventsAsync(null, null, 10)).Select(row => row.Event.State));
+        await AuditAsync();
+    }
+
     [Theory]
     [InlineData(3)]
     [InlineData(100)]

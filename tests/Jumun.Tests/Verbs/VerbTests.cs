@@ -1,3 +1,4 @@
+using Jumun.Server;
 using Jumun.Tests.Crashes;
 using Jumun.Tests.Http;
 
@@ -44,6 +45,50 @@ public sealed class VerbTests
         int broken = Array.FindIndex(lines, line => line.StartsWith("BROKEN I1 ", StringComparison.Ordinal));
         Assert.True(broken >= 0, output);
         Assert.Contains("alice", lines[broken + 1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    [Once]
+    public async Task A_backup_is_made_whole_beside_a_server_and_otherwise_not_at_all()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        await using TestData data = await TestData.CreateAsync(StoreKind.Sqlite);
+        await using TestShop shop = await TestShop.StartAsync(data: data);
+        await shop.As("alice").ChargeAsync(100);
+        using var program = new ServerProcess(data);
+        string path = Path.Combine(data.Folder, "backup.db");
+        await File.WriteAllTextAsync(path + ".part", "left by one that was killed", cancellation);
+        (int exitCode, string output) = await program.RunAsync(cancellation, "backup", path);
+        Assert.True(exitCode == 0, output);
+        Assert.Contains(path, output, StringComparison.Ordinal);
+        await shop.As("alice").ChargeAsync(1);
+
+        // It has what was there, and is a shop.
+        var copied = new Dictionary<string, string?>
+        {
+            ["Jumun:Store"] = "sqlite",
+            ["ConnectionStrings:Jumun"] = $"Data Source={path}",
+            ["Jumun:DataPlatform:Path"] = path + ".ndjson",
+        };
+        await using (TestShop copy = await TestShop.StartAsync(copied))
+        {
+            Assert.Equal(100, await copy.As("alice").BalanceAsync());
+        }
+
+        byte[] whole = await File.ReadAllBytesAsync(path, cancellation);
+        (exitCode, output) = await program.RunAsync(cancellation, "backup", path);
+        Assert.Equal(1, exitCode);
+        Assert.Contains("is there already", output, StringComparison.Ordinal);
+        Assert.Equal(whole, await File.ReadAllBytesAsync(path, cancellation));
+
+        // Where it fails nothing has its name.
+        string other = Path.Combine(data.Folder, "other.db");
+        Directory.CreateDirectory(other + ".part");
+        (exitCode, output) = await program.RunAsync(cancellation, "backup", other);
+        Assert.Equal(1, exitCode);
+        Assert.Contains("The backup failed", output, StringComparison.Ordinal);
+        Assert.False(File.Exists(other));
+        Assert.False(File.Exists(path + ".part"));
     }
 
     [Fact]

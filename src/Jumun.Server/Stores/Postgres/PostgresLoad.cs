@@ -381,8 +381,9 @@ internal sealed partial class PostgresLoad(NpgsqlConnection connection, ShardMap
         while (await NextAsync(reader, events).ConfigureAwait(false))
         {
             Guid eventId = reader.GetGuid(0);
-            Events[eventId] = new QueuedEvent(reader.GetString(1), eventId, reader.GetInt64(2), reader.GetInt64(3));
-            rows.Outbox.Load(eventId, new OutboxRow(eventId, reader.Time(3), (OutboxState)reader.GetInt32(4), reader.TimeOrNull(5)));
+            var state = (OutboxState)reader.GetInt32(4);
+            Events[eventId] = new QueuedEvent(reader.GetString(1), eventId, reader.GetInt64(2), reader.GetInt64(3), state);
+            rows.Outbox.Load(eventId, new OutboxRow(eventId, reader.Time(3), state, reader.TimeOrNull(5)));
         }
 
         await ReadIssuedCouponsAsync(reader, lockedIssuedCoupons, rows).ConfigureAwait(false);
@@ -440,5 +441,5 @@ internal sealed partial class PostgresLoad(NpgsqlConnection connection, ShardMap
     }
 }
 
-/// <summary>An event that is to be delivered, as the queue holds it.</summary>
-internal readonly record struct QueuedEvent(string MemberId, Guid EventId, long Sequence, long CreatedAt);
+/// <summary>An event that commands name, as the store holds it.</summary>
+internal readonly record struct QueuedEvent(string MemberId, Guid EventId, long Sequence, long CreatedAt, OutboxState State);

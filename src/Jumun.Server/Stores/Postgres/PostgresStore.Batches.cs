@@ -185,8 +185,9 @@ internal sealed partial class PostgresStore
                 TimeSpan left = time - Stopwatch.GetElapsedTime(begun);
                 return await db.HasCommittedAsync(batch.BatchId, batch.Rows.Now, left > TimeSpan.Zero ? left : TimeSpan.Zero).ConfigureAwait(false);
             }
-            catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
+            catch (Exception)
             {
+                // Whatever it is, also a map of shards that cannot be read: as long as nobody was asked, it is not known.
                 DropLane(side);
                 if (Stopwatch.GetElapsedTime(begun) >= time)
                 {

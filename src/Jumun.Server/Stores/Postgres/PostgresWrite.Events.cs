@@ -84,14 +84,18 @@ internal sealed partial class PostgresWrite
                 deleteDelivered.Row(slice).Add(queued.MemberId).Add(queued.Sequence);
                 dead.Add(queued);
             }
-            else if (row.FailedAt is { } failedAt)
-            {
-                failEvents.Row(slice).Add(queued.MemberId).Add(queued.Sequence).Add(failedAt);
-            }
             else
             {
-                deleteDead.Row(slice).Add(queued.MemberId).Add(queued.Sequence);
-                resent.Add(queued);
+                if (row.FailedAt is null || queued.State != OutboxState.Pending)
+                {
+                    deleteDead.Row(slice).Add(queued.MemberId).Add(queued.Sequence);
+                    resent.Add(queued);
+                }
+
+                if (row.FailedAt is { } failedAt)
+                {
+                    failEvents.Row(slice).Add(queued.MemberId).Add(queued.Sequence).Add(failedAt);
+                }
             }
         }
 

@@ -11,6 +11,9 @@ internal sealed class SqliteException(int code, string message) : Exception($"SQ
     public int Code { get; } = code;
 
     /// <summary>Whether a constraint of the schema refused a write: a bug in a decision.</summary>
+    /// <summary>Whether the disk had no room for what was written.</summary>
+    public bool IsFull => (Code & 0xFF) == raw.SQLITE_FULL;
+
     public bool IsConstraint => (Code & 0xFF) == raw.SQLITE_CONSTRAINT;
 }
 

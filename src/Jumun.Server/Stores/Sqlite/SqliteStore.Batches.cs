@@ -119,6 +119,13 @@ internal sealed partial class SqliteStore
             row.Reset();
             if (!committed)
             {
+                if (!error.IsFull)
+                {
+                    // The sync alone may be what failed. Then the log holds a whole commit that nobody reads, and a crash would bring it
+                    // back: a commit of its own takes its place.
+                    db["UPDATE last_batch SET batch_id = randomblob(16)"].Run();
+                }
+
                 throw new StoreUnavailableException(RequestOutcome.None, error);
             }
 
@@ -145,25 +152,6 @@ internal sealed partial class SqliteStore
     {
         writer?.Dispose();
         Volatile.Write(ref writer, null);
-    }
-
-    private static void LoadKeys(SqliteConnection db, Batch batch)
-    {
-        if (batch.Keys.Count == 0)
-        {
-            return;
-        }
-
-        SqliteStatement row = db["SELECT fingerprint, status, location, body FROM idempotency_keys WHERE subject = ?1 AND key = ?2"];
-        foreach (IdempotencyKey key in batch.Keys.Keys)
-        {
-            if (row.Bind(1, key.Subject).Bind(2, key.Key).Step())
-            {
-                batch.Found(key, new KeyedAnswer(
-                    row.Bytes(0).ToArray(), new StoredAnswer((int)row.Int64(1), row.TextOrNull(2), row.Bytes(3).ToArray())));
-                row.Reset();
-            }
-        }
     }
 
     private static void LoadRows(SqliteConnection db, WorkingSet rows)
@@ -468,28 +456,6 @@ internal sealed partial class SqliteStore
         if (rows.EventsForgottenBefore is { } moment)
         {
             db["UPDATE forgotten_events SET before = max(before, ?1) WHERE only_row = 1"].Bind(1, moment).Run();
-        }
-    }
-
-    private static void WriteKeys(SqliteConnection db, Batch batch)
-    {
-        foreach (IdempotencyKey key in batch.NewKeys)
-        {
-            KeyedAnswer answer = batch.Keys[key]!;
-            db["""
-                INSERT INTO idempotency_keys (subject, key, fingerprint, status, location, body, created_at)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                """]
-                .Bind(1, key.Subject).Bind(2, key.Key).BindBlob(3, answer.Fingerprint).Bind(4, answer.Answer.Status)
-                .Bind(5, answer.Answer.Location).BindBlob(6, answer.Answer.Body).Bind(7, batch.Rows.Now).Run();
-        }
-
-        if (batch.Rows.ForgetKeysBefore is { } moment)
-        {
-            db["""
-                DELETE FROM idempotency_keys WHERE position IN
-                  (SELECT position FROM idempotency_keys WHERE created_at < ?1 ORDER BY position LIMIT ?2)
-                """].Bind(1, moment).Bind(2, Bounds.ForgottenKeys).Run();
         }
     }
 }

@@ -33,6 +33,18 @@ export class Unreachable extends Error {}
 /** Reads. */
 export const get = (path, signal) => repeatedly(() => send('GET', path, { signal }), signal);
 
+/** Reads a list to its end. */
+export async function getAll(path, signal) {
+  const items = [];
+  for (let next = null; next !== undefined;) {
+    const page = await get(`${path}${path.includes('?') ? '&' : '?'}limit=100${next === null ? '' : `&cursor=${encodeURIComponent(next)}`}`, signal);
+    items.push(...page.items);
+    next = page.next ?? undefined;
+  }
+
+  return items;
+}
+
 /** Sets or removes; doing that twice is doing it once. */
 export const put = (path, body) => repeatedly(() => send('PUT', path, { body }));
 export const remove = path => repeatedly(() => send('DELETE', path, {}));

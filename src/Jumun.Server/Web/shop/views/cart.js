@@ -1,4 +1,4 @@
-import { get, post, put, remove } from '../api.js';
+import { get, getAll, post, put, remove } from '../api.js';
 import * as session from '../session.js';
 import { actionButton, badge, discountOf, empty, enable, facts, field, h, heading, named, noteSlot, orderFacts } from '../ui.js';
 import { discount, money, say } from '../words.js';
@@ -13,11 +13,9 @@ export async function cart({ signal, refresh }) {
   const chosen = h('select', {});
   const orderButton = actionButton(say('order'), 'primary wide', place);
   let current;
-  let coupons = [];
 
-  const [first, usable] = await Promise.all([
-    get(`/members/${member}/cart`, signal), get(`/members/${member}/coupons?status=available&limit=100`, signal)]);
-  coupons = usable.items;
+  const [first, coupons] = await Promise.all([
+    get(`/members/${member}/cart`, signal), getAll(`/members/${member}/coupons?status=available`, signal)]);
   chosen.append(h('option', { value: '' }, say('noCoupon')), ...coupons.map(one => h('option', { value: String(one.couponId) },
     `${discount(one.discount)}: ${one.name}${one.minimumOrderAmount > 0 ? `, ${say('notForThis', money(one.minimumOrderAmount))}` : ''}`)));
   chosen.addEventListener('change', reckon);

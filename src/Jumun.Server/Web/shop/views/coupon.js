@@ -1,4 +1,4 @@
-import { get, post, watch } from '../api.js';
+import { getAll, post, watch } from '../api.js';
 import * as clock from '../clock.js';
 import * as session from '../session.js';
 import { backLink, badge, busy, enable, h, heading, liveBadge, moving, note, noteSlot, write, writeName } from '../ui.js';
@@ -9,7 +9,7 @@ import { stateOf, statusKinds, termsOf } from './coupons.js';
 export async function coupon({ parameters: [id], signal }) {
   const member = session.member();
   const couponId = Number(id);
-  const held = async () => (await get(`/members/${member}/coupons?limit=100`, signal)).items.find(one => one.couponId === couponId) ?? null;
+  const held = async () => (await getAll(`/members/${member}/coupons`, signal)).find(one => one.couponId === couponId) ?? null;
   const name = heading('');
   const off = h('p', { class: 'price price-large' });
   const terms = h('p', { class: 'muted' });

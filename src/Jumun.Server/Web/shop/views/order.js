@@ -1,4 +1,4 @@
-import { get, post } from '../api.js';
+import { get, getAll, post } from '../api.js';
 import * as clock from '../clock.js';
 import * as session from '../session.js';
 import { actionButton, backLink, busy, confirm, discountOf, facts, h, heading, named, note, noteSlot, write } from '../ui.js';
@@ -12,7 +12,7 @@ export async function order({ parameters: [id], signal, refresh }) {
   const slot = noteSlot();
   let counting = new AbortController();
   let isJustPaid = false;
-  const [first, coupons] = await Promise.all([get(path, signal), get(`/members/${session.member()}/coupons?limit=100`, signal)]);
+  const [first, coupons] = await Promise.all([get(path, signal), getAll(`/members/${session.member()}/coupons`, signal)]);
   show(first);
   return root;
 
@@ -33,7 +33,7 @@ export async function order({ parameters: [id], signal, refresh }) {
               h('td', { 'data-label': say('price'), class: 'end' }, money(item.price)),
               h('td', { 'data-label': say('quantity'), class: 'end' }, number(item.quantity)),
               h('td', { 'data-label': say('sum'), class: 'end' }, money(item.price * item.quantity)))))),
-          facts([say('subtotal'), money(current.subtotal)], current.discount > 0 ? [discountOf(coupons.items.find(one => one.couponId === current.couponId)), `−${money(current.discount)}`] : null,
+          facts([say('subtotal'), money(current.subtotal)], current.discount > 0 ? [discountOf(coupons.find(one => one.couponId === current.couponId)), `−${money(current.discount)}`] : null,
             [say('total'), money(current.total), true], current.paidAt === undefined ? null : [say('paidAt'), time(current.paidAt)])),
         h('section', { class: 'card', 'aria-label': say('status')[current.status] }, ...actionsOf(current), slot)));
     if (hadFocus) {
