@@ -15,6 +15,7 @@ internal sealed class RabbitServer : IAsyncDisposable
     private const string User = "rabbitmq";
     private const string DebianPrograms = "/usr/lib/rabbitmq/bin";
     private const int StartSeconds = 60;
+    private const string CalmSchedulers = "+sbwt none +sbwtdcpu none +sbwtdio none";
 
     /// <summary>
     /// Waits until the tests end, however they do: the pipe at its input closes with them. It ignores the signals of a
@@ -221,6 +222,10 @@ internal sealed class RabbitServer : IAsyncDisposable
             ["RABBITMQ_CONFIG_FILE"] = Path.Combine(Folder, "rabbitmq"),
             ["RABBITMQ_CONF_ENV_FILE"] = Path.Combine(Folder, "none"),
             ["RABBITMQ_ENABLED_PLUGINS_FILE"] = Path.Combine(Folder, "plugins"),
+
+            // Idle schedulers would spin on cores that the tests need.
+            ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] = CalmSchedulers,
+            ["RABBITMQ_CTL_ERL_ARGS"] = CalmSchedulers,
         })
         {
             start.Environment[name] = value;

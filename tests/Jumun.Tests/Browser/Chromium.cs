@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Deque.AxeCore.Commons;
-using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 
 namespace Jumun.Tests.Browser;
@@ -14,6 +13,19 @@ internal sealed class Chromium : IAsyncDisposable
         "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
         "--disable-component-update", "--disable-sync",
     ];
+
+    // In the page itself: what the package for Playwright does opens another page for each answer.
+    private static readonly string AxeText = new BundledAxeScriptProvider().GetScript();
+
+    private const string AskText =
+        """
+        async isColoursAlone => {
+          const result = await axe.run(document, { resultTypes: ['violations'], ...(isColoursAlone && { runOnly: ['color-contrast'] }) });
+          return [String(result.passes.length + result.violations.length),
+            ...result.violations.filter(found => found.impact === 'serious' || found.impact === 'critical')
+              .map(found => `${found.id} (${found.impact}): ${found.nodes.map(node => node.html).join('; ')}`)];
+        }
+        """;
 
     private readonly IPlaywright playwright;
     private readonly IBrowser browser;
@@ -88,15 +100,26 @@ internal sealed class Chromium : IAsyncDisposable
     /// <summary>Nobody is kept out: axe finds nothing serious, and nothing is wider than the window.</summary>
     public static async Task IsForEverybodyAsync(IPage page, string view)
     {
-        AxeResult result = await page.RunAxe();
-        string[] serious =
-        [
-            .. result.Violations.Where(found => found.Impact is "serious" or "critical")
-                .Select(found => $"{view}: {found.Id} ({found.Impact}): {string.Join("; ", found.Nodes.Select(node => node.Html))}"),
-        ];
-        Assert.True(serious.Length == 0, string.Join('\n', serious));
+        await NothingSeriousAsync(page, view, isColoursAlone: false);
         int[] widths = await page.EvaluateAsync<int[]>("() => [document.documentElement.scrollWidth, innerWidth]");
         Assert.True(widths[0] <= widths[1], $"{view} is {widths[0]} pixels wide in a window of {widths[1]}.");
+    }
+
+    /// <summary>The same in the dark, where nothing but the colours is another.</summary>
+    public static async Task IsForEverybodyInTheDarkAsync(IPage page, string view)
+    {
+        await page.EmulateMediaAsync(new() { ColorScheme = ColorScheme.Dark });
+        Assert.True(await page.EvaluateAsync<bool>("() => matchMedia('(prefers-color-scheme: dark)').matches"));
+        await NothingSeriousAsync(page, $"{view}, dark", isColoursAlone: true);
+        await page.EmulateMediaAsync(new() { ColorScheme = ColorScheme.Light });
+    }
+
+    private static async Task NothingSeriousAsync(IPage page, string view, bool isColoursAlone)
+    {
+        await page.EvaluateAsync(AxeText);
+        string[] found = await page.EvaluateAsync<string[]>(AskText, isColoursAlone);
+        Assert.True(found[0] != "0", $"{view}: axe found nothing to look at.");
+        Assert.True(found.Length == 1, $"{view}: {string.Join('\n', found[1..])}");
     }
 
     /// <summary>Keeps a picture for the documents, when somebody asked for them.</summary>

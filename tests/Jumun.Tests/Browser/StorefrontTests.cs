@@ -181,6 +181,24 @@ public sealed class StorefrontTests
         Assert.Empty(browser.Complaints);
     }
 
+    [Fact]
+    public async Task A_coupon_beyond_the_first_page_of_ones_own_is_known_to_be_had()
+    {
+        await using TestShop shop = await TestShop.StartAsync(isDevelopment: true);
+        await using Chromium browser = await Chromium.StartAsync();
+        long oldest = 0;
+        for (int i = 0; i <= 100; i++)
+        {
+            long coupon = await shop.AsAdmin().CreateCouponAsync();
+            oldest = i == 0 ? coupon : oldest;
+            (await shop.As("alice").PostAsync($"/coupons/{coupon}")).Is(201);
+        }
+
+        IPage page = await WatchAsync(shop, browser, oldest, "alice", new() { ViewportSize = Phone });
+        await page.GetByText("It is yours: number 1.").WaitForAsync();
+        Assert.Empty(browser.Complaints);
+    }
+
     [Theory]
     [InlineData(ColorScheme.Light, "en-US")]
     [InlineData(ColorScheme.Dark, "ko-KR")]
