@@ -110,6 +110,7 @@ internal sealed class Chromium : IAsyncDisposable
     {
         await page.EmulateMediaAsync(new() { ColorScheme = ColorScheme.Dark });
         Assert.True(await page.EvaluateAsync<bool>("() => matchMedia('(prefers-color-scheme: dark)').matches"));
+        await AtRestAsync(page);
         await NothingSeriousAsync(page, $"{view}, dark", isColoursAlone: true);
         await page.EmulateMediaAsync(new() { ColorScheme = ColorScheme.Light });
     }
@@ -121,6 +122,12 @@ internal sealed class Chromium : IAsyncDisposable
         Assert.True(found[0] != "0", $"{view}: axe found nothing to look at.");
         Assert.True(found.Length == 1, $"{view}: {string.Join('\n', found[1..])}");
     }
+
+    /// <summary>Waits until nothing moves but what always does. Playwright's own way of waiting needs a policy that lets pages evaluate texts.</summary>
+    public static Task AtRestAsync(IPage page) => TestShop.UntilAsync(
+        async () => await page.EvaluateAsync<bool>(
+            "document.getAnimations().every(one => one.playState !== 'running' || one.effect.getTiming().iterations === Infinity)"),
+        seconds: 30);
 
     /// <summary>Keeps a picture for the documents, when somebody asked for them.</summary>
     public static async Task PictureAsync(IPage page, string name)

@@ -375,7 +375,7 @@ public sealed class StorefrontTests
         await page.Locator("main h1").EvaluateAsync("title => title.remove()");
         await page.EvaluateAsync("view => { location.hash = ''; location.hash = `#/${view}`; }", view);
         await page.Locator("main h1").WaitForAsync();
-        await UntilAsync(page, "document.getAnimations().every(one => one.playState !== 'running' || one.effect.getTiming().iterations === Infinity)");
+        await Chromium.AtRestAsync(page);
     }
 
     private static async Task<IPage> WatchAsync(TestShop shop, Chromium browser, long coupon, string member, BrowserNewContextOptions options)
