@@ -21,7 +21,7 @@ internal sealed class Relay(
     private static readonly TimeSpan LastDelivery = TimeSpan.FromSeconds(Bounds.LastDeliverySeconds);
 
     private readonly Courier courier = new(executor, sink, settings.DataPlatform.DeadAfter, clock, log);
-    private readonly SemaphoreSlim wake = new(0, 1);
+    private readonly Alarm wake = new();
     private Task<List<Retried>>? retries;
     private IReadOnlyList<short> worked = [];
     private bool looksAnew = true;
@@ -58,7 +58,7 @@ internal sealed class Relay(
         await Task.Yield();
         using var cut = new CancellationTokenSource();
         await using CancellationTokenRegistration stop = stoppingToken.Register(() => cut.CancelAfter(LastDelivery));
-        executor.EventsCommitted += Wake;
+        executor.EventsCommitted += wake.Ring;
         try
         {
             while (!stoppingToken.IsCancellationRequested)
@@ -73,7 +73,7 @@ internal sealed class Relay(
         }
         finally
         {
-            executor.EventsCommitted -= Wake;
+            executor.EventsCommitted -= wake.Ring;
             await ((Task?)retries ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
@@ -226,7 +226,7 @@ internal sealed class Relay(
         {
             // Not before it is done: the next round would not see it, and what was learned would wait for a poll.
             await done.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            Wake();
+            wake.Ring();
         }
     }
 
@@ -320,25 +320,4 @@ internal sealed class Relay(
     }
 
     private static TimeSpan Clamp(TimeSpan time, TimeSpan least, TimeSpan most) => time < least ? least : time > most ? most : time;
-
-    private void Wake()
-    {
-        if (wake.CurrentCount == 0)
-        {
-            try
-            {
-                wake.Release();
-            }
-            catch (SemaphoreFullException)
-            {
-                // Somebody else woke it at this very moment.
-            }
-        }
-    }
-
-    public override void Dispose()
-    {
-        wake.Dispose();
-        base.Dispose();
-    }
 }

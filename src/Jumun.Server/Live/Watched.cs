@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization.Metadata;
 using Jumun.Server.Api;
+using Jumun.Server.Execution;
 
 namespace Jumun.Server.Live;
 
@@ -25,7 +26,7 @@ internal sealed class Watched<T>
     private readonly JsonTypeInfo<T> json;
     private readonly TimeProvider clock;
     private readonly Lock gate = new();
-    private readonly SemaphoreSlim wake = new(0, 1);
+    private readonly Alarm wake = new();
     private TaskCompletionSource arriving = Signal();
     private TaskCompletionSource announced = Signal();
     private LiveState<T>? latest;
@@ -76,7 +77,7 @@ internal sealed class Watched<T>
             hasArrivals = true;
         }
 
-        Wake();
+        wake.Ring();
         return fresh;
     }
 
@@ -84,14 +85,14 @@ internal sealed class Watched<T>
     public void Touch()
     {
         Volatile.Write(ref isTouched, true);
-        Wake();
+        wake.Ring();
     }
 
     /// <summary>Reads no more, and lets everybody go.</summary>
     public void End()
     {
         Volatile.Write(ref isEnded, true);
-        Wake();
+        wake.Ring();
     }
 
     private static TaskCompletionSource Signal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -184,22 +185,8 @@ internal sealed class Watched<T>
                 return;
             }
 
-            await wake.WaitAsync((int)Math.Ceiling(left.TotalMilliseconds)).ConfigureAwait(false);
-        }
-    }
-
-    private void Wake()
-    {
-        if (wake.CurrentCount == 0)
-        {
-            try
-            {
-                wake.Release();
-            }
-            catch (SemaphoreFullException)
-            {
-                // Somebody else woke it at this very moment.
-            }
+            // Rounded up: a part of a millisecond would be none, and the loop would spin.
+            await wake.WaitAsync(TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds))).ConfigureAwait(false);
         }
     }
 }

@@ -63,8 +63,8 @@ internal interface IStore : IAsyncDisposable
     /// <summary>Products on sale by id, above the id given, whose names contain the text given.</summary>
     ValueTask<List<ProductView>> ProductsAsync(string? query, long? above, int limit);
 
-    /// <summary>All products by id, on sale or not, above the id given, whose names contain the text given.</summary>
-    ValueTask<List<ProductView>> AllProductsAsync(string? query, long? above, int limit);
+    /// <summary>All products by id, on sale or not, above the id given.</summary>
+    ValueTask<List<ProductView>> AllProductsAsync(long? above, int limit);
 
     /// <summary>Coupons, newest first, below the id given.</summary>
     ValueTask<List<CouponView>> CouponsAsync(long? below, int limit);

@@ -49,20 +49,20 @@ internal sealed partial class PostgresStore
             .With(memberId).With(below ?? long.MaxValue).With(limit),
         PostgresRows.LedgerEntry);
 
-    public ValueTask<List<ProductView>> ProductsAsync(string? query, long? above, int limit) => ProductsAsync("AND on_sale", query, above, limit);
-
-    public ValueTask<List<ProductView>> AllProductsAsync(string? query, long? above, int limit) => ProductsAsync("", query, above, limit);
-
-    private ValueTask<List<ProductView>> ProductsAsync(string which, string? query, long? above, int limit)
+    public ValueTask<List<ProductView>> ProductsAsync(string? query, long? above, int limit)
     {
-        string select = $"SELECT {PostgresRows.ProductColumns} FROM products WHERE product_id > $1 {which}";
+        const string Select = $"SELECT {PostgresRows.ProductColumns} FROM products WHERE product_id > $1 AND on_sale";
         const string Page = "ORDER BY product_id LIMIT $2";
         return AllAsync(
             query is null
-                ? new Query($"{select} {Page}").With(above ?? 0).With(limit)
-                : new Query($@"{select} AND name ILIKE $3 ESCAPE '\' {Page}").With(above ?? 0).With(limit).With($"%{Escaped(query)}%"),
+                ? new Query($"{Select} {Page}").With(above ?? 0).With(limit)
+                : new Query($@"{Select} AND name ILIKE $3 ESCAPE '\' {Page}").With(above ?? 0).With(limit).With(LikePattern.Containing(query)),
             PostgresRows.Product);
     }
+
+    public ValueTask<List<ProductView>> AllProductsAsync(long? above, int limit) => AllAsync(
+        new Query($"SELECT {PostgresRows.ProductColumns} FROM products WHERE product_id > $1 ORDER BY product_id LIMIT $2").With(above ?? 0).With(limit),
+        PostgresRows.Product);
 
     public ValueTask<List<CouponView>> CouponsAsync(long? below, int limit) => AllAsync(
         new Query($"SELECT {PostgresRows.CouponColumns} FROM coupons WHERE coupon_id < $1 ORDER BY coupon_id DESC LIMIT $2")
@@ -209,7 +209,4 @@ internal sealed partial class PostgresStore
         System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(bytes, number);
         return bytes;
     }
-
-    private static string Escaped(string text) =>
-        text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("%", "\\%", StringComparison.Ordinal).Replace("_", "\\_", StringComparison.Ordinal);
 }

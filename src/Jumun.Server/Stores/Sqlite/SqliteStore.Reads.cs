@@ -59,16 +59,12 @@ internal sealed partial class SqliteStore
                 SELECT {SqliteRows.ProductColumns} FROM products
                 WHERE on_sale = 1 AND product_id > ?1 AND (?2 IS NULL OR name LIKE ?2 ESCAPE '\') ORDER BY product_id LIMIT ?3
                 """]
-                .Bind(1, a.above ?? 0).Bind(2, a.query is null ? null : $"%{Escaped(a.query)}%").Bind(3, a.limit),
+                .Bind(1, a.above ?? 0).Bind(2, a.query is null ? null : LikePattern.Containing(a.query)).Bind(3, a.limit),
             SqliteRows.Product));
 
-    public ValueTask<List<ProductView>> AllProductsAsync(string? query, long? above, int limit) =>
-        ReadAsync((query, above, limit), static (db, a) => All(
-            db[$"""
-                SELECT {SqliteRows.ProductColumns} FROM products
-                WHERE product_id > ?1 AND (?2 IS NULL OR name LIKE ?2 ESCAPE '\') ORDER BY product_id LIMIT ?3
-                """]
-                .Bind(1, a.above ?? 0).Bind(2, a.query is null ? null : $"%{Escaped(a.query)}%").Bind(3, a.limit),
+    public ValueTask<List<ProductView>> AllProductsAsync(long? above, int limit) =>
+        ReadAsync((above, limit), static (db, a) => All(
+            db[$"SELECT {SqliteRows.ProductColumns} FROM products WHERE product_id > ?1 ORDER BY product_id LIMIT ?2"].Bind(1, a.above ?? 0).Bind(2, a.limit),
             SqliteRows.Product));
 
     public ValueTask<List<CouponView>> CouponsAsync(long? below, int limit) =>
@@ -279,9 +275,6 @@ internal sealed partial class SqliteStore
             OutboxState.Dead => db[$"{Dead} ORDER BY d.position DESC LIMIT ?2"],
         };
     }
-
-    private static string Escaped(string text) =>
-        text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("%", "\\%", StringComparison.Ordinal).Replace("_", "\\_", StringComparison.Ordinal);
 
     private static T? First<T>(SqliteStatement statement, Func<SqliteStatement, T> read)
     {
