@@ -11,6 +11,11 @@ namespace Jumun.Server.DataPlatform;
 internal sealed class FileSink : ISink
 {
     private const int LockTries = 200;
+
+    // EAGAIN and ERROR_LOCK_VIOLATION.
+    private const int Taken = 11;
+    private const int TakenOnWindows = unchecked((int)0x80070021);
+
     private static readonly TimeSpan LockPause = TimeSpan.FromMilliseconds(10);
 
     private readonly string path;
@@ -114,10 +119,15 @@ internal sealed class FileSink : ISink
 
             return file;
         }
-        catch (IOException)
+        catch (IOException error) when (error.HResult is Taken or TakenOnWindows)
         {
             file.Dispose();
             return null;
+        }
+        catch (IOException)
+        {
+            // A file system without locks: then the file is this process's own.
+            return file;
         }
     }
 }

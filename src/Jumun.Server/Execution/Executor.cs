@@ -203,15 +203,16 @@ internal sealed partial class Executor : IAsyncDisposable
     /// </summary>
     private void RefuseLate(List<Submission> submissions)
     {
-        // The first is the oldest.
+        // The first is about the oldest: they are stamped before they are queued, each by its own caller.
         long now = Stopwatch.GetTimestamp();
         if (submissions[0].MicrosecondsUntil(now) < longestWait)
         {
             return;
         }
 
-        List<Submission> late = submissions.FindAll(submission => submission.MicrosecondsUntil(now) >= longestWait);
-        submissions.RemoveRange(0, late.Count);
+        Predicate<Submission> isLate = submission => submission.MicrosecondsUntil(now) >= longestWait;
+        List<Submission> late = submissions.FindAll(isLate);
+        submissions.RemoveAll(isLate);
         AnswerAll(late, QueueFull);
     }
 
