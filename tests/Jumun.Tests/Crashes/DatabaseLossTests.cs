@@ -101,7 +101,8 @@ public sealed class DatabaseLossTests
         {
             await small.FillAsync();
             await shop.RefusesAsync(loss, queries: full == FullPart.Data);
-            Assert.Contains(full == FullPart.Data ? "WARN room " : "WARN ", await DoctorAsync(small.Cluster, exitCode: 1), StringComparison.Ordinal);
+            string complaint = await DoctorAsync(small.Cluster, exitCode: 1);
+            Assert.True(complaint.Contains(full == FullPart.Data ? "WARN room " : "WARN ", StringComparison.Ordinal), complaint);
             await small.GrowAsync();
             Assert.Contains("ok   room ", await DoctorAsync(small.Cluster, exitCode: 0), StringComparison.Ordinal);
         }, longestAway: TimeSpan.FromSeconds(25));
