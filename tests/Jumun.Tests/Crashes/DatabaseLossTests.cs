@@ -102,7 +102,7 @@ public sealed class DatabaseLossTests
             await small.FillAsync();
             await shop.RefusesAsync(loss, queries: full == FullPart.Data);
             string complaint = await DoctorAsync(small.Cluster, exitCode: 1);
-            Assert.True(complaint.Contains(full == FullPart.Data ? "WARN room " : "WARN ", StringComparison.Ordinal), complaint);
+            Assert.True(complaint.Contains(full == FullPart.Data ? "WARN room " : "WARN ", StringComparison.Ordinal) || TakesNoSession(complaint), complaint);
             await small.GrowAsync();
             Assert.Contains("ok   room ", await DoctorAsync(small.Cluster, exitCode: 0), StringComparison.Ordinal);
         }, longestAway: TimeSpan.FromSeconds(25));
@@ -113,6 +113,11 @@ public sealed class DatabaseLossTests
 
         Assert.DoesNotContain(said, line => line.Contains("bug", StringComparison.Ordinal));
     }
+
+    /// <summary>
+    /// At times PostgreSQL ends a new session on a full disk: the first one after its catalogue's cache became old writes that anew.
+    /// </summary>
+    private static bool TakesNoSession(string complaint) => complaint.Contains("could not write init file", StringComparison.Ordinal);
 
     private static async Task<string> DoctorAsync(PostgresCluster cluster, int exitCode)
     {
@@ -216,7 +221,8 @@ public sealed class DatabaseLossTests
             Assert.Equal(HttpStatusCode.OK, await StatusAsync("/health/live"));
             if (queries)
             {
-                await storm.Admin.GetAsync("/products/1", CancellationToken.None);
+                // One that meets no session at rest, and needs a new one, may be refused (see TakesNoSession).
+                await storm.Admin.HasAsync("/products/1", "productId", 1).WaitAsync(TimeSpan.FromSeconds(20));
                 await IsReadyAsync();
             }
 
