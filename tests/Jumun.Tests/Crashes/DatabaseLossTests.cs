@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
 using Jumun.Server.Stores.Postgres;
+using Npgsql;
 
 namespace Jumun.Tests.Crashes;
 
@@ -100,7 +101,7 @@ public sealed class DatabaseLossTests
         IReadOnlyCollection<string> said = await StormAsync([small.Cluster], times, async (loss, shop) =>
         {
             await small.FillAsync();
-            await shop.RefusesAsync(loss, queries: full == FullPart.Data);
+            await shop.RefusesAsync(loss, queriesOf: full == FullPart.Data ? small.Cluster : null);
             string complaint = await DoctorAsync(small.Cluster, exitCode: 1);
             Assert.True(complaint.Contains(full == FullPart.Data ? "WARN room " : "WARN ", StringComparison.Ordinal) || TakesNoSession(complaint), complaint);
             await small.GrowAsync();
@@ -213,16 +214,23 @@ public sealed class DatabaseLossTests
 
         /// <summary>Many are refused, for a while of no fixed length; others may still be served.</summary>
         /// <param name="loss">Its number.</param>
-        /// <param name="queries">Whether queries go on.</param>
-        public async Task RefusesAsync(int loss, bool queries)
+        /// <param name="queriesOf">The database whose queries go on; null when they need not.</param>
+        public async Task RefusesAsync(int loss, PostgresCluster? queriesOf)
         {
             long before = storm.Refusals;
             await TestShop.UntilAsync(() => Task.FromResult(storm.Refusals >= before + (2 * Clients)), seconds: 20);
             Assert.Equal(HttpStatusCode.OK, await StatusAsync("/health/live"));
-            if (queries)
+            if (queriesOf is not null)
             {
-                // One that meets no session at rest, and needs a new one, may be refused (see TakesNoSession).
-                await storm.Admin.HasAsync("/products/1", "productId", 1).WaitAsync(TimeSpan.FromSeconds(20));
+                Exception? failed = await Record.ExceptionAsync(() => storm.Admin.GetAsync("/products/1", CancellationToken.None));
+                if (failed is not null)
+                {
+                    // It met no session at rest. That is right only where PostgreSQL takes no new one from anybody.
+                    Assert.Contains("\"outcome\":\"none\"", failed.Message, StringComparison.Ordinal);
+                    PostgresException refused = await Assert.ThrowsAsync<PostgresException>(() => queriesOf.ScalarAsync("SELECT 1"));
+                    Assert.True(TakesNoSession(refused.MessageText), failed.Message);
+                }
+
                 await IsReadyAsync();
             }
 
