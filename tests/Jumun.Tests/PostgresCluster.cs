@@ -22,6 +22,9 @@ internal sealed partial class PostgresCluster : IAsyncDisposable
     private const string User = "postgres";
     private const int OldestVersion = 15;
 
+    // Its log alone may take a gigabyte.
+    private const long MemoryBytes = 3L << 30;
+
     /// <summary>
     /// Waits until the tests end, however they do: the pipe at its input closes with them. It ignores the signals of a
     /// terminal, which go to all processes of the run at once.
@@ -82,6 +85,17 @@ internal sealed partial class PostgresCluster : IAsyncDisposable
     /// <summary>Makes a cluster and starts it.</summary>
     /// <param name="settings">Lines of <c>postgresql.conf</c> beside those that every test has.</param>
     public static async Task<PostgresCluster> CreateAsync(params string[] settings) => await CreateAsync(await PrepareAsync(), [], settings);
+
+    /// <summary>
+    /// Makes a cluster in memory, where there is room for it, and starts it. It syncs as every other one does, which costs nothing there; what
+    /// that is for, clusters on a disk show. Databases by the hundred, each made and dropped, would keep a disk busy with nothing else.
+    /// </summary>
+    public static async Task<PostgresCluster> CreateInMemoryAsync()
+    {
+        var memory = new DriveInfo("/dev/shm");
+        bool hasRoom = memory.IsReady && memory.AvailableFreeSpace > MemoryBytes;
+        return await CreateAsync(await PrepareAsync(parent: hasRoom ? memory.Name : Path.GetTempPath()), [], []);
+    }
 
     /// <summary>Makes a cluster with its data, or its log, on another disk, and starts it. A file of the log has a megabyte.</summary>
     /// <param name="dataDisk">A folder in which everybody may write, for all but the log; null for one beside the socket.</param>
@@ -241,9 +255,11 @@ internal sealed partial class PostgresCluster : IAsyncDisposable
 
     /// <summary>An empty folder that belongs to PostgreSQL's user, and a watch over it.</summary>
     /// <param name="dataDisk">Where the data goes, if not into that folder.</param>
-    private static async Task<PostgresCluster> PrepareAsync(string? dataDisk = null)
+    /// <param name="parent">Where the folder is made; null for where temporary ones are.</param>
+    private static async Task<PostgresCluster> PrepareAsync(string? dataDisk = null, string? parent = null)
     {
-        string folder = Directory.CreateTempSubdirectory("jumun-pg-").FullName;
+        string folder = Path.Combine(parent ?? Path.GetTempPath(), $"jumun-pg-{Path.GetRandomFileName()}");
+        Directory.CreateDirectory(folder);
         if (Environment.IsPrivilegedProcess)
         {
             await EndAsync(Process.Start(new ProcessStartInfo("chown", [$"{User}:", folder]) { RedirectStandardError = true })!);

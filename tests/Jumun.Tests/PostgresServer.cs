@@ -53,7 +53,7 @@ internal static class PostgresServer
 
     private static async Task<PostgresCluster> StartAsync()
     {
-        PostgresCluster cluster = await PostgresCluster.CreateAsync();
+        PostgresCluster cluster = await PostgresCluster.CreateInMemoryAsync();
         AppDomain.CurrentDomain.ProcessExit += (_, _) => cluster.End();
         return cluster;
     }

@@ -61,6 +61,14 @@ public sealed partial class TidyTests
             select $"{file}:{line.Index + 1}: {rule.Name}; instead: {rule.Instead}");
     }
 
+    /// <summary>What the compiler's look at the formatting leaves out.</summary>
+    [Fact]
+    public void Every_source_ends_with_a_whole_line_and_no_line_with_a_carriage_return() => NothingIn(
+        from file in FilesLike(@"\.cs$")
+        let text = File.ReadAllText(PathOf(file))
+        where !text.EndsWith('\n') || text.Contains('\r', StringComparison.Ordinal)
+        select $"{file}: end its last line, and each with a line feed alone");
+
     [Fact]
     public void A_file_holds_one_idea_and_not_more_lines_than_that_takes() => OnlyShrinks(
         FileLines, LargerFiles, FilesLike(@"^src/.*\.cs$").Select(file => (file, File.ReadLines(PathOf(file)).Count())));
