@@ -119,7 +119,7 @@ internal sealed class TestShop : IAsyncDisposable
     }
 
     /// <summary>Waits until something is so, at most the seconds given.</summary>
-    public static async Task UntilAsync(Func<Task<bool>> condition, double seconds = 30)
+    public static async Task UntilAsync(Func<Task<bool>> condition, double seconds = 10)
     {
         DateTime end = DateTime.UtcNow.AddSeconds(seconds);
         while (!await condition())

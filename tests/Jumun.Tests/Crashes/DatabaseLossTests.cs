@@ -218,7 +218,7 @@ public sealed class DatabaseLossTests
         public async Task RefusesAsync(int loss, PostgresCluster? queriesOf)
         {
             long before = storm.Refusals;
-            await TestShop.UntilAsync(() => Task.FromResult(storm.Refusals >= before + (2 * Clients)), seconds: 60);
+            await TestShop.UntilAsync(() => Task.FromResult(storm.Refusals >= before + (2 * Clients)), seconds: 20);
             Assert.Equal(HttpStatusCode.OK, await StatusAsync("/health/live"));
             if (queriesOf is not null)
             {
