@@ -124,7 +124,7 @@ public sealed class AmqpSinkTests : SinkTest
         await ownServer.KillAsync();
         await buying;
         await BuyAsync(Members(40));
-        Assert.Equal(CircuitState.Open, Shop.Figures.Circuit);
+        await StateAsync(CircuitState.Open);
         Assert.True(Shop.Figures.DeliveredEvents < Orders.Count);
         await ownServer.StartAsync();
         await TestShop.UntilAsync(() => Task.FromResult(Shop.Figures.DeliveredEvents == Orders.Count), seconds: 60);
