@@ -12,7 +12,7 @@ public sealed class RabbitServerTests
     public async Task What_the_broker_confirmed_is_there_after_a_kill_and_nothing_of_it_is_left_at_the_end()
     {
         RabbitServer server = await RabbitServer.CreateAsync();
-        string host = await server.AddHostAsync("one");
+        string host = (await server.AddHostsAsync("one"))[0];
         var factory = new ConnectionFactory { Uri = new Uri(host), AutomaticRecoveryEnabled = false };
         CancellationToken cancellation = TestContext.Current.CancellationToken;
         await using (IConnection connection = await factory.CreateConnectionAsync(cancellation))

@@ -4,7 +4,10 @@ using Microsoft.Playwright;
 
 namespace Jumun.Tests.Browser;
 
-/// <summary>The real browser of this machine, and what its pages complain of.</summary>
+/// <summary>
+/// The real browser of this machine, and what the pages that were opened here complain of. All tests of a run share the
+/// browser, started by the first that asks; what each opens shares nothing with the others.
+/// </summary>
 internal sealed class Chromium : IAsyncDisposable
 {
     /// <summary>No sandbox, because root has none; and nothing that talks to anybody but the page's own server.</summary>
@@ -27,32 +30,18 @@ internal sealed class Chromium : IAsyncDisposable
         }
         """;
 
-    private readonly IPlaywright playwright;
+    private static readonly Lazy<Task<IBrowser>> Shared = new(StartSharedAsync);
+
     private readonly IBrowser browser;
+    private readonly ConcurrentQueue<IBrowserContext> opened = [];
     private readonly ConcurrentQueue<string> complaints = [];
 
-    private Chromium(IPlaywright playwright, IBrowser browser)
-    {
-        this.playwright = playwright;
-        this.browser = browser;
-    }
+    private Chromium(IBrowser browser) => this.browser = browser;
 
     /// <summary>Everything that a person would find in the console of any page, and every request to another host.</summary>
     public IReadOnlyCollection<string> Complaints => complaints;
 
-    public static async Task<Chromium> StartAsync()
-    {
-        IPlaywright playwright = await Playwright.CreateAsync();
-        try
-        {
-            return new Chromium(playwright, await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Place(), Args = Flags, Timeout = 60_000 }));
-        }
-        catch
-        {
-            playwright.Dispose();
-            throw;
-        }
-    }
+    public static async Task<Chromium> StartAsync() => new(await Shared.Value);
 
     /// <summary>A window of its own, that shares nothing with others.</summary>
     /// <param name="address">The page's server.</param>
@@ -62,6 +51,7 @@ internal sealed class Chromium : IAsyncDisposable
         options ??= new();
         options.BaseURL = address.ToString();
         IBrowserContext context = await browser.NewContextAsync(options);
+        opened.Enqueue(context);
         IPage page = await context.NewPageAsync();
         page.SetDefaultTimeout(60_000);
         page.Console += (_, message) =>
@@ -146,8 +136,18 @@ internal sealed class Chromium : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await browser.DisposeAsync();
-        playwright.Dispose();
+        foreach (IBrowserContext context in opened)
+        {
+            await context.CloseAsync();
+        }
+    }
+
+    private static async Task<IBrowser> StartSharedAsync()
+    {
+        // Its driver ends with the process, and the browser with its driver.
+        IPlaywright playwright = await Playwright.CreateAsync();
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => playwright.Dispose();
+        return await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Place(), Args = Flags, Timeout = 60_000 });
     }
 
     private static string Place()
