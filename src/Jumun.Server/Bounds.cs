@@ -141,7 +141,7 @@ internal static class Bounds
     /// <summary>Keys of each kind whose shards are asked for, to check the shard map.</summary>
     public const int ShardProbes = 32;
 
-    /// <summary>How far this machine's clock may be off the database's, in milliseconds.</summary>
+    /// <summary>How far this machine's clock may be off the database's, and be set back unnoticed by commands, in milliseconds.</summary>
     public const int ClockMilliseconds = 1_000;
 
     /// <summary>Counters of a product's sales in an hour: processes share one when their names fall together.</summary>

@@ -55,6 +55,14 @@ internal static partial class Log
     [LoggerMessage(7, LogLevel.Error, "The delivery of {Events} events cannot be recorded ({Code}); trying again. Nothing else is delivered meanwhile")]
     public static partial void DeliveryNotRecorded(ILogger log, int events, RefusalCode code);
 
+    [LoggerMessage(18, LogLevel.Warning, "The clock was set back by {Back}: new orders, payments and coupons go by it as it is now. Keep it with NTP")]
+    public static partial void ClockSetBack(ILogger log, TimeSpan back);
+
+    [LoggerMessage(19, LogLevel.Error,
+        "This machine's clock is more than a second off the database's: until it is right this process is not ready, delivers no events and ends no orders. "
+        + "Others do so meanwhile. Keep it with NTP")]
+    public static partial void ClockOff(ILogger log);
+
     [LoggerMessage(10, LogLevel.Warning, "The issuer's keys cannot be read; tokens are refused until they can")]
     public static partial void IssuerUnavailable(ILogger log, Exception error);
 

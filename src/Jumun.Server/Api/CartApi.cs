@@ -1,4 +1,5 @@
 using Jumun.Cart;
+using Jumun.Server.Stores;
 
 namespace Jumun.Server.Api;
 
@@ -44,7 +45,21 @@ internal sealed class CartApi(Shop shop)
         check.Range("quantity", request.Quantity, 1, Limits.LineQuantity);
         Refusal? refusal = check.Refusal
             ?? await shop.SettleAsync(new PutCartLine(http.PathText("memberId"), productId, request.Quantity)).ConfigureAwait(false);
-        await (refusal is null ? CartAsync(http) : http.RefuseAsync(refusal)).ConfigureAwait(false);
+        if (refusal is not null)
+        {
+            await http.RefuseAsync(refusal).ConfigureAwait(false);
+            return;
+        }
+
+        try
+        {
+            await CartAsync(http).ConfigureAwait(false);
+        }
+        catch (StoreUnavailableException error)
+        {
+            // The line is stored: that nothing was done must not be said of it.
+            throw new StoreUnavailableException(RequestOutcome.Unknown, error.InnerException);
+        }
     }
 
     private Task RemoveAsync(HttpContext http)

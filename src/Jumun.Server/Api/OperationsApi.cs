@@ -132,7 +132,20 @@ internal sealed class OperationsApi(Shop shop, IHostApplicationLifetime lifetime
 
         List<(Guid EventId, DateTimeOffset CreatedAt)> events =
             await shop.Store.EventIdsAsync(request.From!.Value, request.To!.Value, Bounds.ReplayedEvents + 1).ConfigureAwait(false);
-        DateTimeOffset? next = events.Count > Bounds.ReplayedEvents ? events[^1].CreatedAt : null;
-        return new Checked(new ReplayEvents([.. events.Take(Bounds.ReplayedEvents).Select(row => row.EventId)], next), null);
+        if (events.Count <= Bounds.ReplayedEvents)
+        {
+            return new Checked(new ReplayEvents([.. events.Select(row => row.EventId)], Next: null), null);
+        }
+
+        // The range is cut between two moments, so that whoever goes on there meets each event once.
+        DateTimeOffset next = events[^1].CreatedAt;
+        if (next == events[0].CreatedAt)
+        {
+            // Batches of several processes, or a clock that stood: what happened in one moment is taken whole.
+            next = next.AddMilliseconds(1);
+            events = await shop.Store.EventIdsAsync(events[0].CreatedAt, next, int.MaxValue).ConfigureAwait(false);
+        }
+
+        return new Checked(new ReplayEvents([.. events.TakeWhile(row => row.CreatedAt < next).Select(row => row.EventId)], next), null);
     }
 }

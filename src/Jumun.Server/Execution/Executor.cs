@@ -407,14 +407,28 @@ internal sealed partial class Executor : IAsyncDisposable
         submission.SetResult(settlement);
     }
 
-    /// <summary>Now, to the millisecond, and never before the moment of an earlier batch.</summary>
+    /// <summary>
+    /// Now, to the millisecond, and never before the moment of an earlier batch. Only a clock that was set back by more than
+    /// <see cref="Bounds.ClockMilliseconds"/> is followed: it was wrong before, and windows must not go on by what it said.
+    /// </summary>
     private DateTimeOffset NextMoment()
     {
         DateTimeOffset now = clock.GetUtcNow();
         now = new DateTimeOffset(now.Ticks - (now.Ticks % TimeSpan.TicksPerMillisecond), TimeSpan.Zero);
         lock (telling)
         {
-            return lastMoment = now > lastMoment ? now : lastMoment;
+            TimeSpan back = lastMoment - now;
+            if (back > TimeSpan.Zero)
+            {
+                if (back.TotalMilliseconds <= Bounds.ClockMilliseconds)
+                {
+                    return lastMoment;
+                }
+
+                Log.ClockSetBack(log, back);
+            }
+
+            return lastMoment = now;
         }
     }
 

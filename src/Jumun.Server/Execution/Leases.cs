@@ -88,6 +88,11 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
         {
             long asked = Stopwatch.GetTimestamp();
             LeasedShare share = await store.RenewLeasesAsync(process, mayGive).ConfigureAwait(false);
+            if (share == LeasedShare.ClockIsOff && Volatile.Read(ref held).Share != share)
+            {
+                Log.ClockOff(log);
+            }
+
             Volatile.Write(ref held, new Held(share, asked));
         }
         catch (Exception error)

@@ -139,7 +139,11 @@ internal interface IStore : IAsyncDisposable
 /// <param name="Partitions">Those that are its own for <see cref="Bounds.LeaseSeconds"/> from when it asked, in order.</param>
 /// <param name="Processes">How many processes live.</param>
 /// <param name="IsSettled">Whether that is its share, no more and no less; otherwise partitions are about to move.</param>
-internal sealed record LeasedShare(IReadOnlyList<short> Partitions, int Processes, bool IsSettled);
+internal sealed record LeasedShare(IReadOnlyList<short> Partitions, int Processes, bool IsSettled)
+{
+    /// <summary>What a process holds whose clock is off the database's: nothing, until it is right.</summary>
+    public static LeasedShare ClockIsOff { get; } = new([], Processes: 0, IsSettled: true);
+}
 
 /// <summary>An event to be delivered.</summary>
 /// <param name="MemberId">Whose.</param>

@@ -134,6 +134,34 @@ public sealed class EventsTests(ShopFixture fixture) : IClassFixture<ShopFixture
         Assert.Single(await SentAsync(before, 1));
     }
 
+    [Fact]
+    public async Task A_range_of_more_events_than_a_replay_takes_is_cut_between_two_moments_and_a_moment_is_taken_whole()
+    {
+        await using TestData data = await TestData.CreateAsync();
+        await using TestShop full = await TestShop.StartAsync(data: data);
+        TestCaller admin = full.Administrator();
+        TestCaller member = full.Somebody();
+        long product = await admin.CreateProductAsync(price: 0, stock: 10_000);
+        for (int hundreds = 0; hundreds < 11; hundreds++)
+        {
+            await Task.WhenAll(Enumerable.Range(0, 100).Select(async _ => (await member.PayAsync((await member.OrderAsync(product)).Is(201))).Is(200)));
+        }
+
+        await data.ExecuteAsync("UPDATE outbox SET created_at = CASE WHEN sequence <= 600 THEN 4000 ELSE 5000 END");
+        Assert.Equal((600, "1970-01-01T00:00:05.000Z"), await ReplayAsync("1970-01-01T00:00:00Z"));
+        Assert.Equal((500, null), await ReplayAsync("1970-01-01T00:00:05.000Z"));
+
+        await data.ExecuteAsync("UPDATE outbox SET created_at = 5000");
+        Assert.Equal((1_100, "1970-01-01T00:00:05.001Z"), await ReplayAsync("1970-01-01T00:00:05.000Z"));
+        Assert.Equal((0, null), await ReplayAsync("1970-01-01T00:00:05.001Z"));
+
+        async Task<(long Replayed, string? Next)> ReplayAsync(string from)
+        {
+            TestAnswer answer = (await admin.PostAsync("/admin/events/replay", $$"""{"from":"{{from}}","to":"2030-01-01T00:00:00Z"}""")).Is(200);
+            return (answer.Number("replayed"), (string?)answer["next"]);
+        }
+    }
+
     [Theory]
     [InlineData("{}")]
     [InlineData("""{"from":"2030-01-01T00:00:00Z"}""")]

@@ -53,6 +53,34 @@ public sealed class LeaseTests : IAsyncLifetime
         Assert.Equal(0, shares[0].Partitions[0]);
     }
 
+    [Theory]
+    [InlineData("+ interval '2 s'")]
+    [InlineData("- interval '2 s'")]
+    public async Task A_process_whose_clock_is_off_holds_nothing_until_it_is_right(string off)
+    {
+        // To one process the database tells another time than to the others.
+        await ClockAsync(off);
+        await using PostgresStore astray = await PostgresStore.OpenAsync($"{database};Search Path=aside,pg_catalog,public", "test");
+        Assert.NotNull(await astray.ProbeAsync());
+        Guid one = NewProcess();
+        Guid two = NewProcess();
+        Assert.Same(LeasedShare.ClockIsOff, await astray.RenewLeasesAsync(one, mayGive: true));
+        Assert.Equal(All, (await RenewAsync(two)).Partitions);
+
+        await ClockAsync("");
+        Assert.Null(await astray.ProbeAsync());
+        Assert.Empty((await astray.RenewLeasesAsync(one, mayGive: true)).Partitions);
+        await RenewAsync(two);
+        Assert.Equal(32, (await astray.RenewLeasesAsync(one, mayGive: true)).Partitions.Count);
+
+        // What it holds when its clock goes wrong is the others' as soon as it may give it.
+        await ClockAsync(off);
+        Assert.Same(LeasedShare.ClockIsOff, await astray.RenewLeasesAsync(one, mayGive: false));
+        Assert.Equal(32, (await RenewAsync(two)).Partitions.Count);
+        await astray.RenewLeasesAsync(one, mayGive: true);
+        Assert.Equal(All, (await RenewAsync(two)).Partitions);
+    }
+
     [Fact]
     public async Task What_is_held_is_given_by_its_holder_alone_and_then_taken()
     {
@@ -167,6 +195,18 @@ public sealed class LeaseTests : IAsyncLifetime
     }
 
     /// <summary>As process ids are made: later ones sort later.</summary>
+    /// <summary>What the database tells a process of the time.</summary>
+    private async Task ClockAsync(string off)
+    {
+        await using var connection = new NpgsqlConnection($"{database};Pooling=false");
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using var command = new NpgsqlCommand(
+            "CREATE SCHEMA IF NOT EXISTS aside; CREATE OR REPLACE FUNCTION aside.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE "
+            + $"AS $$ SELECT pg_catalog.clock_timestamp() {off} $$",
+            connection);
+        await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+    }
+
     private Guid NewProcess() => Guid.CreateVersion7(DateTimeOffset.UnixEpoch.AddSeconds(++processes));
 
     private Task<LeasedShare> RenewAsync(Guid process, bool mayGive = true) => store.RenewLeasesAsync(process, mayGive).AsTask();

@@ -16,6 +16,17 @@ internal sealed partial class PostgresStore
 
     public async ValueTask<LeasedShare> RenewLeasesAsync(Guid process, bool mayGive)
     {
+        // By a wrong clock it would expire for all what is not over, and forget what is not old: others do that meanwhile.
+        if (await IsClockOffAsync().ConfigureAwait(false))
+        {
+            if (mayGive)
+            {
+                await GiveUpLeasesAsync(process).ConfigureAwait(false);
+            }
+
+            return LeasedShare.ClockIsOff;
+        }
+
         try
         {
             await using NpgsqlConnection connection = await readers.OpenConnectionAsync().ConfigureAwait(false);

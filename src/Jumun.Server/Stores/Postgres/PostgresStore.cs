@@ -121,18 +121,26 @@ internal sealed partial class PostgresStore : IStore
 
         try
         {
-            long asked = Stopwatch.GetTimestamp();
-            long there = await FirstAsync(
-                new Query("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"), static row => row.GetInt64(0)).ConfigureAwait(false);
-            double trip = Stopwatch.GetElapsedTime(asked).TotalMilliseconds;
-            double off = Math.Abs(TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() - (trip / 2) - there);
-            return off - (trip / 2) > Bounds.ClockMilliseconds ? "this machine's clock is more than a second off the database's" : null;
+            return await IsClockOffAsync().ConfigureAwait(false) ? "this machine's clock is more than a second off the database's" : null;
         }
         catch (StoreUnavailableException)
         {
             return "the database cannot be reached";
         }
     }
+
+    /// <summary>Whether this machine's clock is further off the database's than <see cref="Bounds.ClockMilliseconds"/> for certain.</summary>
+    private async ValueTask<bool> IsClockOffAsync()
+    {
+        long asked = Stopwatch.GetTimestamp();
+        long there = await NowThereAsync().ConfigureAwait(false);
+        double trip = Stopwatch.GetElapsedTime(asked).TotalMilliseconds;
+        double off = Math.Abs(TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() - (trip / 2) - there);
+        return off - (trip / 2) > Bounds.ClockMilliseconds;
+    }
+
+    /// <summary>The database's clock, in milliseconds since 1970.</summary>
+    private ValueTask<long> NowThereAsync() => FirstAsync(new Query($"SELECT {NowMs}"), static row => row.GetInt64(0));
 
     public async ValueTask DisposeAsync()
     {

@@ -170,7 +170,7 @@ internal sealed partial class SqliteStore
 
     public ValueTask<List<(Guid EventId, DateTimeOffset CreatedAt)>> EventIdsAsync(DateTimeOffset from, DateTimeOffset to, int limit) =>
         ReadAsync((from, to, limit), static (db, a) => All(
-            db["SELECT event_id, created_at FROM outbox WHERE created_at >= ?1 AND created_at < ?2 ORDER BY position LIMIT ?3"]
+            db["SELECT event_id, created_at FROM outbox WHERE created_at >= ?1 AND created_at < ?2 ORDER BY created_at, position LIMIT ?3"]
                 .Bind(1, a.from).Bind(2, a.to).Bind(3, a.limit),
             static row => (row.Guid(0), row.Time(1))));
 
