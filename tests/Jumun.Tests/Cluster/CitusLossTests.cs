@@ -12,7 +12,7 @@ public sealed class CitusLossTests
 {
     private const int Members = 16;
 
-    // One here; a longer run sets JUMUN_TEST_WORKER_STOPS.
+    // Two here; a longer run sets JUMUN_TEST_WORKER_STOPS.
     private static readonly int Stops = int.Parse(Environment.GetEnvironmentVariable("JUMUN_TEST_WORKER_STOPS") ?? "2", CultureInfo.InvariantCulture);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;

@@ -9,8 +9,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Jumun.Tests.Simulation;
 
 /// <summary>
-/// The real parts of a server, but for its sockets and its loops: the store on a real file, the executor, the sweeps and
-/// the relay. The store fails on demand, and a batch is exactly what is handed in together.
+/// The real parts of a server, but for its sockets, its loops and its delivery: the store on a real file, the executor and
+/// the sweeps. The store fails on demand, and a batch is exactly what is handed in together.
 /// </summary>
 internal sealed class SimulatedServer(string folder, TimeProvider clock) : IAsyncDisposable
 {

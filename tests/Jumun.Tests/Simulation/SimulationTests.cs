@@ -7,7 +7,7 @@ namespace Jumun.Tests.Simulation;
 
 /// <summary>
 /// Seeded stories of a shop in which everything fails now and then, and a naive shop that judges every answer. The store
-/// is real SQLite, the executor, the decisions, the sweeps and the relay are the server's own; time, the platform and the
+/// is real SQLite, the executor, the decisions and the sweeps are the server's own; delivery, time, the platform and the
 /// failures are simulated. A seed always tells the same story.
 /// </summary>
 [Once]

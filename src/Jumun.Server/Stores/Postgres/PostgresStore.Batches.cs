@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace Jumun.Server.Stores.Postgres;
 
-/// <summary>The write half: one batch, one transaction, two round trips.</summary>
+/// <summary>The write half: one batch, one transaction, two round trips, one more where an order gives its stock back.</summary>
 internal sealed partial class PostgresStore
 {
     public int Lanes => sides.Length;

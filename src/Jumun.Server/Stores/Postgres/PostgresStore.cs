@@ -6,7 +6,8 @@ namespace Jumun.Server.Stores.Postgres;
 
 /// <summary>
 /// The shop in PostgreSQL. Any number of processes may run on one database: each settles its batches on one connection,
-/// under row locks, in two round trips, and reads on others. Every commit is on the database's disk before anybody is answered.
+/// under row locks, in two round trips, one more where an order gives its stock back, and reads on others. Every commit is on the
+/// database's disk before anybody is answered.
 /// </summary>
 internal sealed partial class PostgresStore : IStore
 {

@@ -10,7 +10,7 @@ namespace Jumun.Server.Stores.Sqlite;
 /// the size are on the disk, and a changed time of modification does not cost a commit of the file system's journal.
 /// Nothing is promised earlier or later than before: what was gathered is written before the sync that makes a commit,
 /// before any read of the log, and before the log is measured, cut or closed; and SQLite shows a commit to readers only
-/// after its sync. Only the writing connection uses it.
+/// after its sync. Only the two connections that are open for writing use it: the lane's and the one that copies the log.
 /// </summary>
 internal static unsafe partial class WalBufferVfs
 {
