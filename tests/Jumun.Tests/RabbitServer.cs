@@ -119,6 +119,10 @@ internal sealed class RabbitServer : IAsyncDisposable
         }
     }
 
+    /// <summary>Runs <c>rabbitmqctl</c> for a virtual host of the shared broker.</summary>
+    public static async Task ControlHostAsync(string url, string command, params string[] arguments) =>
+        await (await Shared.Value).ControlAsync([command, "-p", new Uri(url).AbsolutePath[1..], .. arguments]);
+
     /// <summary>
     /// Makes virtual hosts of this broker: queues and exchanges of their own. Their URLs. All in one, because the program
     /// that asks the broker for it takes far longer to start than the broker to do it.

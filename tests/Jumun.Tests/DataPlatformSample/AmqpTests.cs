@@ -112,17 +112,17 @@ public sealed class AmqpTests
     [Fact]
     public async Task A_message_that_cannot_be_put_aside_is_acknowledged_with_no_other()
     {
-        await using RabbitServer broker = await RabbitServer.CreateAsync();
-        await using PlatformProcess platform = await PlatformProcess.StartAsync(new() { ["DataPlatform__Amqp"] = broker.Url });
-        await using IConnection connection = await ConnectAsync(broker.Url);
+        string url = await RabbitServer.CreateHostAsync();
+        await using PlatformProcess platform = await PlatformProcess.StartAsync(new() { ["DataPlatform__Amqp"] = url });
+        await using IConnection connection = await ConnectAsync(url);
         await using IChannel channel = await connection.CreateChannelAsync(cancellationToken: TestContext.Current.CancellationToken);
-        await broker.ControlAsync("set_policy", "full", Rejected, """{"max-length":0,"overflow":"reject-publish"}""", "--apply-to", "queues");
+        await RabbitServer.ControlHostAsync(url, "set_policy", "full", Rejected, """{"max-length":0,"overflow":"reject-publish"}""", "--apply-to", "queues");
         await PublishAsync(connection, "no event");
         await PublishAsync(connection, TestEvents.Some().ToJsonString());
         await Task.Delay(2_000, TestContext.Current.CancellationToken);
         Assert.Equal(0u, await CountAsync(channel, Rejected));
 
-        await broker.ControlAsync("clear_policy", "full");
+        await RabbitServer.ControlHostAsync(url, "clear_policy", "full");
         await TestShop.UntilAsync(async () => await CountAsync(channel, Rejected) == 1);
         await TestShop.UntilAsync(async () => await platform.TotalAsync("events") == 1);
     }

@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 namespace Jumun.Tests.Platform;
 
 /// <summary>The platform's answers, against figures that were added up by hand.</summary>
-public sealed class AnalyticsTests
+public sealed class AnalyticsTests(SharedPlatform shared) : IClassFixture<SharedPlatform>
 {
     private static readonly DateTimeOffset Day = new(2026, 3, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -105,8 +105,7 @@ public sealed class AnalyticsTests
     [InlineData("/events?after=42")]
     public async Task A_question_that_makes_no_sense_is_refused_in_a_sentence(string question)
     {
-        await using PlatformProcess platform = await PlatformProcess.StartAsync();
-        TestAnswer answer = (await platform.Reader.GetAsync(question)).Is(400);
+        TestAnswer answer = (await shared.Process.Reader.GetAsync(question)).Is(400);
         Assert.Equal("application/problem+json", answer.ContentHeaders.ContentType?.MediaType);
         Assert.Contains("must be", (string)answer["detail"]!, StringComparison.Ordinal);
     }

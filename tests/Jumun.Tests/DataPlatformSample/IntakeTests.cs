@@ -1,44 +1,47 @@
-using System.Text;
 using System.Text.Json.Nodes;
 
 namespace Jumun.Tests.Platform;
 
 /// <summary>What the reference data platform takes by HTTP, and what it refuses.</summary>
-public sealed class IntakeTests : IAsyncLifetime
+public sealed class IntakeTests(SharedPlatform shared) : IClassFixture<SharedPlatform>, IAsyncLifetime
 {
-    private static readonly byte[] Older = Encoding.UTF8.GetBytes("an-older-secret");
-    private static readonly byte[] Newer = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+    private readonly PlatformProcess platform = shared.Process;
+    private readonly Dictionary<string, long> before = [];
 
-    private PlatformProcess platform = null!;
-
-    public async ValueTask InitializeAsync() => platform = await PlatformProcess.StartAsync(new()
+    public async ValueTask InitializeAsync()
     {
-        ["DataPlatform__Secret"] = $"{PlatformProcess.Secret} an-older-secret whsec_{Convert.ToBase64String(Newer)}",
-    });
+        foreach (string name in (string[])["events", "duplicates", "revenue"])
+        {
+            before[name] = await platform.TotalAsync(name);
+        }
 
-    public ValueTask DisposeAsync() => platform.DisposeAsync();
+        // The file follows what is stored.
+        await TestShop.UntilAsync(() => Task.FromResult(platform.Lines().Count == before["events"]));
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     [Fact]
     public async Task A_signature_by_any_of_the_secrets_is_good_and_any_other_is_not()
     {
         string body = TestEvents.BatchOf(TestEvents.Some());
         (await platform.SendAsync(body, PlatformProcess.SignatureOf)).Is(200);
-        (await platform.SendAsync(body, (id, time, text) => PlatformProcess.SignatureOf(Older, id, time, text))).Is(200);
-        (await platform.SendAsync(body, (id, time, text) => PlatformProcess.SignatureOf(Newer, id, time, text))).Is(200);
+        (await platform.SendAsync(body, (id, time, text) => PlatformProcess.SignatureOf(SharedPlatform.Older, id, time, text))).Is(200);
+        (await platform.SendAsync(body, (id, time, text) => PlatformProcess.SignatureOf(SharedPlatform.Newer, id, time, text))).Is(200);
 
         // While secrets change, a sender signs with both: the platform may know either.
         (await platform.SendAsync(body, (id, time, text) =>
-            $"{PlatformProcess.SignatureOf([9], id, time, text)} {PlatformProcess.SignatureOf(Newer, id, time, text)}")).Is(200);
+            $"{PlatformProcess.SignatureOf([9], id, time, text)} {PlatformProcess.SignatureOf(SharedPlatform.Newer, id, time, text)}")).Is(200);
 
         (await platform.SendAsync(body, sign: null)).Is(401);
         (await platform.SendAsync(body, (id, time, text) => PlatformProcess.SignatureOf([9], id, time, text))).Is(401);
-        (await platform.SendAsync(body, (id, time, text) => PlatformProcess.SignatureOf(Newer, $"{id}0", time, text))).Is(401);
+        (await platform.SendAsync(body, (id, time, text) => PlatformProcess.SignatureOf(SharedPlatform.Newer, $"{id}0", time, text))).Is(401);
         (await platform.SendAsync(body, (id, time, text) => PlatformProcess.SignatureOf(id, $"{time}0", text))).Is(401);
         (await platform.SendAsync(body, (id, time, text) => PlatformProcess.SignatureOf(id, time, text)["v1,".Length..])).Is(401);
         (await platform.SendAsync(body, (_, _, _) => "v1,")).Is(401);
         (await platform.SendAsync(body, (_, _, _) => "v1,not-base64")).Is(401);
-        Assert.Equal(1, await platform.TotalAsync("events"));
-        Assert.Equal(3, await platform.TotalAsync("duplicates"));
+        Assert.Equal(1, await MoreAsync("events"));
+        Assert.Equal(3, await MoreAsync("duplicates"));
     }
 
     [Fact]
@@ -47,7 +50,7 @@ public sealed class IntakeTests : IAsyncLifetime
         string body = TestEvents.BatchOf(TestEvents.Some());
         string changed = body.Replace("1000", "9000", StringComparison.Ordinal);
         (await platform.SendAsync(changed, (id, time, _) => PlatformProcess.SignatureOf(id, time, body))).Is(401);
-        Assert.Equal(0, await platform.TotalAsync("events"));
+        Assert.Equal(0, await MoreAsync("events"));
     }
 
     [Theory]
@@ -72,11 +75,11 @@ public sealed class IntakeTests : IAsyncLifetime
         answer = (await platform.SendAsync(one.ToJsonString(), PlatformProcess.SignatureOf, type: "application/cloudevents+json; charset=utf-8")).Is(200);
         Assert.Equal((0, 1), ((int)answer["stored"]!, (int)answer["duplicates"]!));
 
-        Assert.Equal(2, await platform.TotalAsync("events"));
-        Assert.Equal(3, await platform.TotalAsync("duplicates"));
-        Assert.Equal(2_000, await platform.TotalAsync("revenue"));
-        await TestShop.UntilAsync(() => Task.FromResult(platform.Lines().Count == 2));
-        Assert.Equal([one.ToJsonString(), other.ToJsonString()], platform.Lines());
+        Assert.Equal(2, await MoreAsync("events"));
+        Assert.Equal(3, await MoreAsync("duplicates"));
+        Assert.Equal(2_000, await MoreAsync("revenue"));
+        await TestShop.UntilAsync(() => Task.FromResult(NewLines().Count == 2));
+        Assert.Equal([one.ToJsonString(), other.ToJsonString()], NewLines());
     }
 
     [Theory]
@@ -114,25 +117,26 @@ public sealed class IntakeTests : IAsyncLifetime
         TestAnswer answer = (await platform.SendAsync(body, PlatformProcess.SignatureOf)).Is(400);
         Assert.Contains("event 1", (string)answer["detail"]!, StringComparison.Ordinal);
         Assert.Contains(named, (string)answer["detail"]!, StringComparison.Ordinal);
-        Assert.Equal(0, await platform.TotalAsync("events"));
+        Assert.Equal(0, await MoreAsync("events"));
     }
 
     [Fact]
     public async Task Events_whose_sums_do_not_fit_are_refused_and_the_sums_stay_right()
     {
+        await using PlatformProcess own = await PlatformProcess.StartAsync();
         const long largest = 9_007_199_254_740_991;
         JsonObject[] Some(int count, long price, long quantity) =>
         [
             .. Enumerable.Range(1, count).Select(number =>
                 TestEvents.Completed("mallory", number, DateTimeOffset.UtcNow, discount: 0, new TestLine(1, "mug", price) { Quantity = quantity })),
         ];
-        (await platform.SendAsync(Some(2, price: 0, quantity: long.MaxValue))).Is(400);
-        (await platform.SendAsync(Some(400, largest, quantity: 1))).Is(200);
-        TestAnswer refused = (await platform.SendAsync(Some(400, largest, quantity: 1))).Is(400);
+        (await own.SendAsync(Some(2, price: 0, quantity: long.MaxValue))).Is(400);
+        (await own.SendAsync(Some(400, largest, quantity: 1))).Is(200);
+        TestAnswer refused = (await own.SendAsync(Some(400, largest, quantity: 1))).Is(400);
         Assert.Contains("too large", (string)refused["detail"]!, StringComparison.Ordinal);
-        (await platform.SendAsync(TestEvents.Some())).Is(200);
-        Assert.Equal(401, await platform.TotalAsync("events"));
-        Assert.Equal((400 * largest) + 1_000, await platform.TotalAsync("revenue"));
+        (await own.SendAsync(TestEvents.Some())).Is(200);
+        Assert.Equal(401, await own.TotalAsync("events"));
+        Assert.Equal((400 * largest) + 1_000, await own.TotalAsync("revenue"));
     }
 
     [Theory]
@@ -150,7 +154,7 @@ public sealed class IntakeTests : IAsyncLifetime
     {
         (await platform.SendAsync("[]", PlatformProcess.SignatureOf, type: "application/json")).Is(415);
         (await platform.SendAsync($"[{new string(' ', 4 * 1024 * 1024)}]", PlatformProcess.SignatureOf)).Is(413);
-        Assert.Equal(0, await platform.TotalAsync("events"));
+        Assert.Equal(0, await MoreAsync("events"));
     }
 
     [Fact]
@@ -158,7 +162,12 @@ public sealed class IntakeTests : IAsyncLifetime
     {
         string body = $"[{JsonNode.Parse(TestEvents.Some().ToJsonString())!.ToJsonString(new() { WriteIndented = true })}]";
         (await platform.SendAsync(body, PlatformProcess.SignatureOf)).Is(200);
-        await TestShop.UntilAsync(() => Task.FromResult(platform.Lines().Count > 0));
-        Assert.Equal("mug", (string?)JsonNode.Parse(Assert.Single(platform.Lines()))!["data"]!["items"]![0]!["name"]);
+        await TestShop.UntilAsync(() => Task.FromResult(NewLines().Count > 0));
+        Assert.Equal("mug", (string?)JsonNode.Parse(Assert.Single(NewLines()))!["data"]!["items"]![0]!["name"]);
     }
+
+    /// <summary>How much a total grew in this test.</summary>
+    private async Task<long> MoreAsync(string name) => await platform.TotalAsync(name) - before[name];
+
+    private List<string> NewLines() => platform.Lines()[(int)before["events"]..];
 }

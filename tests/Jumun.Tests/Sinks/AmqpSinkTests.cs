@@ -148,9 +148,13 @@ public sealed class AmqpSinkTests : SinkTest
     [InlineData(true)]
     public async Task A_server_stops_as_it_should_whether_its_broker_lives_or_not(bool isKilled)
     {
-        ownServer = await RabbitServer.CreateAsync();
-        url = ownServer.Url;
-        queue = new Queue(url);
+        if (isKilled)
+        {
+            ownServer = await RabbitServer.CreateAsync();
+            url = ownServer.Url;
+            queue = new Queue(url);
+        }
+
         await queue.BindAsync();
         await using TestData data = await TestData.CreateAsync();
         using var server = new ServerProcess(data, Settings());
@@ -165,7 +169,7 @@ public sealed class AmqpSinkTests : SinkTest
         await queue.DisposeAsync();
         if (isKilled)
         {
-            await ownServer.KillAsync();
+            await ownServer!.KillAsync();
             (await member.PayAsync((await member.OrderAsync(product)).Is(201))).Is(200);
         }
 
