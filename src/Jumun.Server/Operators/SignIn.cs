@@ -62,7 +62,11 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
             return;
         }
 
-        IFormCollection form = await http.Request.ReadFormAsync(http.RequestAborted).ConfigureAwait(false);
+        if (await FormAsync(http).ConfigureAwait(false) is not { } form)
+        {
+            return;
+        }
+
         string token = TokenIn(form["token"].ToString());
         if (await BeginAsync(http, token).ConfigureAwait(false))
         {
@@ -126,7 +130,11 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
             return;
         }
 
-        IFormCollection form = await http.Request.ReadFormAsync(http.RequestAborted).ConfigureAwait(false);
+        if (await FormAsync(http).ConfigureAwait(false) is not { } form)
+        {
+            return;
+        }
+
         Session.Choose(http, form["to"] == "ko" ? Language.Korean : Language.English);
         string back = form["back"].ToString();
         http.Response.StatusCode = StatusCodes.Status303SeeOther;
@@ -135,6 +143,21 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
         http.Response.Headers.Location = back.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '-' or '.' or '_' or '~' or '%') && !back.StartsWith('/')
             ? $"/console/{back}"
             : "/console/";
+    }
+
+    /// <summary>The form that was sent; null when it cannot be read, which was answered.</summary>
+    private static async ValueTask<IFormCollection?> FormAsync(HttpContext http)
+    {
+        try
+        {
+            return await http.Request.ReadFormAsync(http.RequestAborted).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is InvalidDataException or IOException and not BadHttpRequestException)
+        {
+            // Cut short, without a boundary, or with more or longer names than a form may have: the client's doing, not a bug.
+            await http.RefuseAsync(Refusal.Invalid("", FieldRule.Form)).ConfigureAwait(false);
+            return null;
+        }
     }
 
     /// <summary>The token in what was pasted: without the scheme, and without a bracket or a quotation mark that was copied along.</summary>
