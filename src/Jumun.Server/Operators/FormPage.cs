@@ -82,6 +82,13 @@ public abstract class FormPage : ConsolePage
         return default;
     }
 
+    /// <summary>A number or time that was typed, where it is not what was loaded: another's change of the same thing stays.</summary>
+    private protected static T? Changed<T>(T? typed, T loaded)
+        where T : struct => typed is { } value && !value.Equals(loaded) ? value : null;
+
+    /// <summary>A text that was typed, where it is not what was loaded.</summary>
+    private protected static string? Changed(string typed, string loaded) => typed != loaded ? typed : null;
+
     /// <summary>
     /// Settles what the form asks for, once however often it is pressed, and tells what became of it. While the outcome is not
     /// known, the same is asked for under the same key.
