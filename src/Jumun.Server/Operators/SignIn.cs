@@ -19,6 +19,10 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
     private static readonly Text NoToken = new(
         "This is no token that counts here: it is not signed for this shop, or has expired.", "유효한 토큰이 아닙니다. 이 상점을 위해 서명되지 않았거나 만료되었습니다.");
 
+    private static readonly Text Away = new(
+        "The issuer cannot be reached, so that no token can be checked. Try again in a moment.",
+        "발급자에 연결할 수 없어 토큰을 확인할 수 없습니다. 잠시 후 다시 시도하세요.");
+
     private static readonly Text NotAToken = new(
         "This is no token: it has three parts with dots between them. Copy the whole of it.",
         "토큰이 아닙니다. 토큰은 점으로 이어진 세 부분입니다. 전체를 복사하세요.");
@@ -174,6 +178,7 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
     {
         Caller? caller = await auth.AuthenticateAsync($"Bearer {token}").ConfigureAwait(false);
         Text? wrong = token.Count(c => c == '.') != 2 ? NotAToken
+            : caller is null && !auth.CanCheck ? Away
             : caller is null ? NoToken
             : !caller.IsAdministrator ? NoAdministrator
             : token.Length > CookieLength ? TooLong
@@ -181,7 +186,10 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
         if (wrong is { } text)
         {
             Log.SignInRefused(log, text.English);
-            await WriteAsync(http, caller is null ? StatusCodes.Status401Unauthorized : StatusCodes.Status403Forbidden, text).ConfigureAwait(false);
+            int status = wrong == Away ? StatusCodes.Status503ServiceUnavailable
+                : caller is null ? StatusCodes.Status401Unauthorized
+                : StatusCodes.Status403Forbidden;
+            await WriteAsync(http, status, text).ConfigureAwait(false);
             return false;
         }
 
