@@ -35,7 +35,13 @@ internal sealed class Auth
     private readonly TimeProvider clock;
     private readonly ILogger<Auth> log;
     private readonly AuthSettings settings;
+    private static readonly HttpClient IssuerClient = new() { Timeout = TimeSpan.FromSeconds(Bounds.IssuerKeysSeconds) };
+
     private readonly ConfigurationManager<OpenIdConnectConfiguration>? issuer;
+    private readonly Lock reaching = new();
+    private Task<OpenIdConnectConfiguration?>? attempt;
+    private long failedAt;
+    private volatile bool isReached;
     private Keys keys;
 
     public Auth(AuthSettings settings, TimeProvider clock, ILogger<Auth> log)
@@ -49,7 +55,7 @@ internal sealed class Auth
             issuer = new ConfigurationManager<OpenIdConnectConfiguration>(
                 authority.TrimEnd('/') + "/.well-known/openid-configuration",
                 new OpenIdConnectConfigurationRetriever(),
-                new HttpDocumentRetriever { RequireHttps = !new Uri(authority).IsLoopback });
+                new HttpDocumentRetriever(IssuerClient) { RequireHttps = !new Uri(authority).IsLoopback });
         }
         else
         {
@@ -62,19 +68,12 @@ internal sealed class Auth
     public static SymmetricSecurityKey KeyOf(AuthSettings settings) =>
         new(Encoding.UTF8.GetBytes(settings.SigningKey ?? throw new SetupException("No signing key is configured.")));
 
+    /// <summary>Whether tokens can be checked: not before their issuer was reached for the first time.</summary>
+    public bool CanCheck => issuer is null || isReached;
+
     /// <summary>What the issuer says of itself; null when tokens have no issuer, or it cannot be reached.</summary>
-    public async ValueTask<OpenIdConnectConfiguration?> IssuerAsync(CancellationToken cancellation)
-    {
-        try
-        {
-            return issuer is null ? null : await issuer.GetConfigurationAsync(cancellation).ConfigureAwait(false);
-        }
-        catch (InvalidOperationException error)
-        {
-            Log.IssuerUnavailable(log, error);
-            return null;
-        }
-    }
+    public async ValueTask<OpenIdConnectConfiguration?> IssuerAsync(CancellationToken cancellation) =>
+        issuer is null ? null : await ConfigurationAsync().AsTask().WaitAsync(cancellation).ConfigureAwait(false);
 
     /// <summary>Who the value of an <c>Authorization</c> header names; null when it names nobody.</summary>
     public ValueTask<Caller?> AuthenticateAsync(string? authorization)
@@ -97,28 +96,62 @@ internal sealed class Auth
 
     private async ValueTask<Caller?> AuthenticateByIssuerAsync(string token)
     {
-        try
+        if (await ConfigurationAsync().ConfigureAwait(false) is not { } configuration)
         {
-            // Kept in memory, and read again from time to time and when an unknown key turns up.
-            OpenIdConnectConfiguration configuration = await issuer!.GetConfigurationAsync(CancellationToken.None).ConfigureAwait(false);
-            Keys current = Volatile.Read(ref keys);
-            if (!ReferenceEquals(configuration, current.Configuration))
+            return null;
+        }
+
+        Keys current = Volatile.Read(ref keys);
+        if (!ReferenceEquals(configuration, current.Configuration))
+        {
+            // A key may have been withdrawn: nothing that was remembered counts any longer.
+            TokenValidationParameters parameters = Parameters();
+            parameters.ValidIssuer = settings.Issuer ?? configuration.Issuer;
+            parameters.ValidAlgorithms = IssuerAlgorithms;
+            parameters.IssuerSigningKeys = configuration.SigningKeys;
+            current = new Keys(configuration, parameters);
+            Volatile.Write(ref keys, current);
+        }
+
+        TokenHash hash = TokenHash.Of(token);
+        return current.Remembered(hash, clock.GetUtcNow()) ?? await ValidateAsync(token, hash, current).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// What the issuer says of itself, kept in memory, and read again from time to time and when an unknown key turns up. Until it was
+    /// reached for the first time, all who come wait for the same attempt, and after one that failed nobody does for a while.
+    /// </summary>
+    private ValueTask<OpenIdConnectConfiguration?> ConfigurationAsync()
+    {
+        if (isReached)
+        {
+            return AskAsync();
+        }
+
+        lock (reaching)
+        {
+            if (attempt is null || (attempt.IsCompleted && !isReached
+                && clock.GetElapsedTime(failedAt) >= TimeSpan.FromSeconds(Bounds.IssuerPauseSeconds)))
             {
-                // A key may have been withdrawn: nothing that was remembered counts any longer.
-                TokenValidationParameters parameters = Parameters();
-                parameters.ValidIssuer = settings.Issuer ?? configuration.Issuer;
-                parameters.ValidAlgorithms = IssuerAlgorithms;
-                parameters.IssuerSigningKeys = configuration.SigningKeys;
-                current = new Keys(configuration, parameters);
-                Volatile.Write(ref keys, current);
+                attempt = AskAsync().AsTask();
             }
 
-            TokenHash hash = TokenHash.Of(token);
-            return current.Remembered(hash, clock.GetUtcNow()) ?? await ValidateAsync(token, hash, current).ConfigureAwait(false);
+            return new ValueTask<OpenIdConnectConfiguration?>(attempt);
+        }
+    }
+
+    private async ValueTask<OpenIdConnectConfiguration?> AskAsync()
+    {
+        try
+        {
+            OpenIdConnectConfiguration configuration = await issuer!.GetConfigurationAsync(CancellationToken.None).ConfigureAwait(false);
+            isReached = true;
+            return configuration;
         }
         catch (InvalidOperationException error)
         {
             Log.IssuerUnavailable(log, error);
+            failedAt = clock.GetTimestamp();
             return null;
         }
     }

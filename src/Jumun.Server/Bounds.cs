@@ -267,6 +267,12 @@ internal static class Bounds
     /// <summary>How long the issuer may take to answer a code, in seconds.</summary>
     public const int IssuerSeconds = 10;
 
+    /// <summary>How long the issuer may take for each document that says what it is and which keys it has, in seconds.</summary>
+    public const int IssuerKeysSeconds = 5;
+
+    /// <summary>How long an issuer that could never be reached is not asked again, in seconds.</summary>
+    public const int IssuerPauseSeconds = 5;
+
     /// <summary>Consoles whose connection was lost, kept for a while in case it comes back.</summary>
     public const int DisconnectedConsoles = 16;
 

@@ -86,8 +86,9 @@ internal sealed record Settings
             return null;
         }
 
-        // Not any format: 24:00:00 would be 24 days.
-        return TimeSpan.TryParseExact(text, "c", CultureInfo.InvariantCulture, out TimeSpan value) && value >= least && value <= most
+        // Not any format: 24:00:00 would be 24 days, and so would 24 alone be.
+        return text.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParseExact(text, "c", CultureInfo.InvariantCulture, out TimeSpan value)
+            && value >= least && value <= most
             ? value
             : throw new SetupException($"{name.Replace(":", "__", StringComparison.Ordinal)} is '{text}'. It must be a time from {range}.");
     }

@@ -186,6 +186,9 @@ public enum FieldRule
     /// <summary>One JSON object, in UTF-8, not deeper than allowed.</summary>
     Json,
 
+    /// <summary>A form as browsers send it, with no more and no longer names than a form may have.</summary>
+    Form,
+
     /// <summary>One of two ways to say it, and not both.</summary>
     Either,
 }

@@ -39,8 +39,7 @@ internal sealed class AccessControl(RequestDelegate next, Auth auth)
             return next(http);
         }
 
-        ValueTask<Caller?> authentication = auth.AuthenticateAsync(
-            route?.Access == Access.Console ? Session.AuthorizationOf(http.Request) : http.Request.Headers.Authorization);
+        ValueTask<Caller?> authentication = auth.AuthenticateAsync(AuthorizationOf(http, route));
         return authentication.IsCompletedSuccessfully ? Admit(http, route, authentication.Result) : AdmitLater(http, route, authentication);
     }
 
@@ -52,6 +51,12 @@ internal sealed class AccessControl(RequestDelegate next, Auth auth)
         if (route?.Access == Access.Console && !Session.IsOfThisSite(http.Request))
         {
             return http.RefuseAsync(new Refusal(RefusalCode.Forbidden));
+        }
+
+        if (caller is null && !auth.CanCheck && AuthorizationOf(http, route) is not null)
+        {
+            // Nobody can say yet whether the token is good: whoever holds a good one must not throw it away.
+            return http.RefuseAsync(Refusal.Unavailable(RequestOutcome.None, Bounds.IssuerPauseSeconds));
         }
 
         if (caller is null)
@@ -81,6 +86,9 @@ internal sealed class AccessControl(RequestDelegate next, Auth auth)
         http.Features.Set(caller);
         return next(http);
     }
+
+    private static string? AuthorizationOf(HttpContext http, RouteInfo? route) =>
+        route?.Access == Access.Console ? Session.AuthorizationOf(http.Request) : http.Request.Headers.Authorization;
 
     /// <summary>The member that the path names; the seed calls it userId for orders.</summary>
     public static string OwnerOf(HttpContext http) =>

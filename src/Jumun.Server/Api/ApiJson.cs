@@ -132,13 +132,13 @@ internal sealed class UtcTimeConverter : JsonConverter<DateTimeOffset>
     /// <summary>The message by which the reader of requests knows a time from any other error.</summary>
     public const string BadTime = "not a time";
 
-    /// <summary>Reads a time with its offset, to the millisecond.</summary>
+    /// <summary>Reads a time with its offset, to the millisecond. Of a second it may have nine digits.</summary>
     public static bool TryParse(string? text, out DateTimeOffset time)
     {
         // The formats accept a time without an offset; RFC 3339 does not.
         bool hasOffset = text is { Length: > 19 and <= 40 } && (text[^1] is 'Z' or 'z' || text[^6] is '+' or '-');
         if (!hasOffset || !DateTimeOffset.TryParseExact(
-                text!.ToUpperInvariant(), Formats, CultureInfo.InvariantCulture, DateTimeStyles.None, out time))
+                Cut(text!).ToUpperInvariant(), Formats, CultureInfo.InvariantCulture, DateTimeStyles.None, out time))
         {
             time = default;
             return false;
@@ -147,6 +147,19 @@ internal sealed class UtcTimeConverter : JsonConverter<DateTimeOffset>
         time = time.ToUniversalTime();
         time = new DateTimeOffset(time.Ticks - (time.Ticks % TimeSpan.TicksPerMillisecond), TimeSpan.Zero);
         return true;
+    }
+
+    /// <summary>The formats know seven digits of a second, and clocks that count nanoseconds write nine.</summary>
+    private static string Cut(string text)
+    {
+        const int first = 20;
+        int end = first;
+        while (end < text.Length && char.IsAsciiDigit(text[end]))
+        {
+            end++;
+        }
+
+        return text[first - 1] == '.' && end - first is 8 or 9 ? text.Remove(first + 7, end - first - 7) : text;
     }
 
     public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options)

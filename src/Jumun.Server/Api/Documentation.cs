@@ -71,9 +71,26 @@ internal static class Documentation
 
     public static void MapDocumentation(this WebApplication app)
     {
-        app.MapOpenApi("/openapi/v1.json").WithMetadata(new RouteInfo(Access.Anyone, "openapi", "This document.") { Tag = "documentation" });
+        var document = new Lazy<Task<byte[]>>(() => RenderAsync(app.Services));
+        app.MapGet("/openapi/v1.json", async http =>
+        {
+            byte[] bytes = await document.Value.ConfigureAwait(false);
+            http.Response.ContentType = "application/json;charset=utf-8";
+            http.Response.ContentLength = bytes.Length;
+            await http.Response.Body.WriteAsync(bytes, http.RequestAborted).ConfigureAwait(false);
+        }).WithMetadata(new RouteInfo(Access.Anyone, "openapi", "This document.") { Tag = "documentation" });
         app.MapGet("/problems/{code}", ProblemAsync).Is(
             new(Access.Anyone, "explainProblem", "What a problem means and what to do.") { Tag = "documentation", Refuses = [RefusalCode.NotFound] });
+    }
+
+    /// <summary>The document, made once: routes do not change while the server runs.</summary>
+    private static async Task<byte[]> RenderAsync(IServiceProvider services)
+    {
+        OpenApiDocument document = await services.GetRequiredKeyedService<IOpenApiDocumentProvider>("v1")
+            .GetOpenApiDocumentAsync(CancellationToken.None).ConfigureAwait(false);
+        using var stream = new MemoryStream();
+        await document.SerializeAsJsonAsync(stream, OpenApiSpecVersion.OpenApi3_1).ConfigureAwait(false);
+        return stream.ToArray();
     }
 
     /// <summary>The page at /docs.</summary>

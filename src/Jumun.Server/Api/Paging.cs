@@ -61,7 +61,8 @@ internal static class Query
             return otherwise;
         }
 
-        if (values.Count == 1 && long.TryParse(values[0], System.Globalization.NumberStyles.None, null, out long number)
+        // The framework reads a number also when NULs follow it.
+        if (values is [{ } text] && !text.EndsWith('\0') && long.TryParse(text, System.Globalization.NumberStyles.None, null, out long number)
             && number >= minimum && number <= maximum)
         {
             return number;

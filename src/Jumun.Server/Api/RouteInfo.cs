@@ -35,7 +35,7 @@ internal sealed record RouteInfo(Access Access, string Name, string Summary)
     /// <summary>The status of success.</summary>
     public int Status { get; init; } = StatusCodes.Status200OK;
 
-    /// <summary>Whether success is a stream of events, each with such a body, for as long as the client listens.</summary>
+    /// <summary>Whether success is a stream of events, each with such a body, or the console's socket, for as long as the client listens.</summary>
     public bool IsStream { get; init; }
 
     /// <summary>Refusals of its own, beside those that any route has.</summary>

@@ -1,6 +1,7 @@
 using Jumun.Server.Api;
 using Microsoft.AspNetCore.Components.Endpoints;
 using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.SignalR;
 
 namespace Jumun.Server.Operators;
 
@@ -97,6 +98,9 @@ internal static class ConsoleWeb
             .Add(endpoint => endpoint.Metadata.Add(new RouteInfo(Access.Console, endpoint.DisplayName ?? "console", "A part of the console.")
             {
                 Tag = endpoint.Metadata.OfType<ComponentTypeMetadata>().Any() ? Page : "console",
+
+                // The socket of an open console lasts as long as the page, and does nothing for most of that time.
+                IsStream = endpoint.Metadata.OfType<HubMetadata>().Any(),
             }));
     }
 }

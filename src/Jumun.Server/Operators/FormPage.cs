@@ -1,4 +1,8 @@
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Jumun.Server.Api;
 using Jumun.Server.Execution;
 using Microsoft.AspNetCore.Components;
@@ -11,7 +15,15 @@ namespace Jumun.Server.Operators;
 /// </summary>
 public abstract class FormPage : ConsolePage
 {
+    /// <summary>How a stored answer is read again: what it has no value for was left out of it.</summary>
+    private static readonly ApiJson Stored = new(
+        new JsonSerializerOptions(ApiJson.Default.Options) { RespectRequiredConstructorParameters = false, TypeInfoResolver = null });
+
     private readonly List<FieldError> unreadable = [];
+
+    /// <summary>The keys of what was asked for and whose outcome is not known: few, since an operator pressed for each.</summary>
+    private readonly Dictionary<Command, string> keys = [];
+    private bool isSending;
 
     /// <summary>Told what was done, in a sentence.</summary>
     [Parameter]
@@ -70,12 +82,27 @@ public abstract class FormPage : ConsolePage
         return default;
     }
 
-    /// <summary>Settles what the form asks for, and tells what became of it.</summary>
+    /// <summary>A number or time that was typed, where it is not what was loaded: another's change of the same thing stays.</summary>
+    private protected static T? Changed<T>(T? typed, T loaded)
+        where T : struct => typed is { } value && !value.Equals(loaded) ? value : null;
+
+    /// <summary>A text that was typed, where it is not what was loaded.</summary>
+    private protected static string? Changed(string typed, string loaded) => typed != loaded ? typed : null;
+
+    /// <summary>
+    /// Settles what the form asks for, once however often it is pressed, and tells what became of it. While the outcome is not
+    /// known, the same is asked for under the same key.
+    /// </summary>
     /// <param name="request">Reads what was typed, and checks it.</param>
     /// <param name="sentence">What to say of the answer.</param>
     private protected async Task SendAsync<T>(Func<Checked> request, Func<T, string> sentence)
         where T : Answer
     {
+        if (isSending)
+        {
+            return;
+        }
+
         unreadable.Clear();
         Checked wanted = request();
         if (unreadable.Count > 0)
@@ -86,17 +113,42 @@ public abstract class FormPage : ConsolePage
             return;
         }
 
-        Settlement settlement = await SettleAsync(wanted);
+        isSending = true;
+        Settlement settlement = await SettleAsync(wanted, wanted.Command is null ? null : Keyed<T>(wanted.Command));
+        isSending = false;
         Refused = settlement.Refusal;
-        if (settlement.Answer is T answer)
+        if (wanted.Command is not null && IsKnown(settlement.Refusal))
         {
-            await Done.InvokeAsync(sentence(answer));
+            keys.Remove(wanted.Command);
+        }
+
+        if (settlement.Stored is { } stored)
+        {
+            await Done.InvokeAsync(sentence(JsonSerializer.Deserialize(stored.Body, (JsonTypeInfo<T>)Stored.Options.GetTypeInfo(typeof(T)))!));
         }
     }
 
     /// <summary>As an input of a time takes it, to the millisecond.</summary>
     private protected static string Input(DateTimeOffset time) =>
         time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.FFF", CultureInfo.InvariantCulture);
+
+    private KeyedRequest Keyed<T>(Command command)
+        where T : Answer
+    {
+        if (!keys.TryGetValue(command, out string? key))
+        {
+            keys[command] = key = RandomNumberGenerator.GetHexString(32);
+        }
+
+        return new KeyedRequest(
+            new IdempotencyKey(Visit.Member, key),
+            SHA256.HashData(Encoding.UTF8.GetBytes($"{command}")),
+            new Reply<T>(StatusCodes.Status200OK, (JsonTypeInfo<T>)Stored.Options.GetTypeInfo(typeof(T))).Render);
+    }
+
+    /// <summary>Whether it is known that the command was carried out, or was not and is over.</summary>
+    private static bool IsKnown(Refusal? refusal) => refusal?.Code is not (
+        RefusalCode.Unavailable or RefusalCode.IdempotencyKeyInUse or RefusalCode.InternalError or RefusalCode.Unauthenticated);
 
     private long Missing(string field, string typed)
     {

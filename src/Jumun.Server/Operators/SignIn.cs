@@ -19,6 +19,10 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
     private static readonly Text NoToken = new(
         "This is no token that counts here: it is not signed for this shop, or has expired.", "유효한 토큰이 아닙니다. 이 상점을 위해 서명되지 않았거나 만료되었습니다.");
 
+    private static readonly Text Away = new(
+        "The issuer cannot be reached, so that no token can be checked. Try again in a moment.",
+        "발급자에 연결할 수 없어 토큰을 확인할 수 없습니다. 잠시 후 다시 시도하세요.");
+
     private static readonly Text NotAToken = new(
         "This is no token: it has three parts with dots between them. Copy the whole of it.",
         "토큰이 아닙니다. 토큰은 점으로 이어진 세 부분입니다. 전체를 복사하세요.");
@@ -62,7 +66,11 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
             return;
         }
 
-        IFormCollection form = await http.Request.ReadFormAsync(http.RequestAborted).ConfigureAwait(false);
+        if (await FormAsync(http).ConfigureAwait(false) is not { } form)
+        {
+            return;
+        }
+
         string token = TokenIn(form["token"].ToString());
         if (await BeginAsync(http, token).ConfigureAwait(false))
         {
@@ -126,7 +134,11 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
             return;
         }
 
-        IFormCollection form = await http.Request.ReadFormAsync(http.RequestAborted).ConfigureAwait(false);
+        if (await FormAsync(http).ConfigureAwait(false) is not { } form)
+        {
+            return;
+        }
+
         Session.Choose(http, form["to"] == "ko" ? Language.Korean : Language.English);
         string back = form["back"].ToString();
         http.Response.StatusCode = StatusCodes.Status303SeeOther;
@@ -135,6 +147,21 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
         http.Response.Headers.Location = back.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '-' or '.' or '_' or '~' or '%') && !back.StartsWith('/')
             ? $"/console/{back}"
             : "/console/";
+    }
+
+    /// <summary>The form that was sent; null when it cannot be read, which was answered.</summary>
+    private static async ValueTask<IFormCollection?> FormAsync(HttpContext http)
+    {
+        try
+        {
+            return await http.Request.ReadFormAsync(http.RequestAborted).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is InvalidDataException or IOException and not BadHttpRequestException)
+        {
+            // Cut short, without a boundary, or with more or longer names than a form may have: the client's doing, not a bug.
+            await http.RefuseAsync(Refusal.Invalid("", FieldRule.Form)).ConfigureAwait(false);
+            return null;
+        }
     }
 
     /// <summary>The token in what was pasted: without the scheme, and without a bracket or a quotation mark that was copied along.</summary>
@@ -151,6 +178,7 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
     {
         Caller? caller = await auth.AuthenticateAsync($"Bearer {token}").ConfigureAwait(false);
         Text? wrong = token.Count(c => c == '.') != 2 ? NotAToken
+            : caller is null && !auth.CanCheck ? Away
             : caller is null ? NoToken
             : !caller.IsAdministrator ? NoAdministrator
             : token.Length > CookieLength ? TooLong
@@ -158,7 +186,10 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
         if (wrong is { } text)
         {
             Log.SignInRefused(log, text.English);
-            await WriteAsync(http, caller is null ? StatusCodes.Status401Unauthorized : StatusCodes.Status403Forbidden, text).ConfigureAwait(false);
+            int status = wrong == Away ? StatusCodes.Status503ServiceUnavailable
+                : caller is null ? StatusCodes.Status401Unauthorized
+                : StatusCodes.Status403Forbidden;
+            await WriteAsync(http, status, text).ConfigureAwait(false);
             return false;
         }
 

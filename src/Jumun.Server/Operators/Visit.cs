@@ -48,7 +48,9 @@ public abstract class ConsolePage : ComponentBase
     }
 
     /// <summary>Settles what an operator asked for, by the one write path. A session that is over settles nothing.</summary>
-    private protected async Task<Settlement> SettleAsync(Checked request)
+    /// <param name="request">What was asked for.</param>
+    /// <param name="keyed">The key under which it is asked for; null for none.</param>
+    private protected async Task<Settlement> SettleAsync(Checked request, KeyedRequest? keyed = null)
     {
         if (Visit.IsOver())
         {
@@ -61,7 +63,7 @@ public abstract class ConsolePage : ComponentBase
         }
 
         Log.OperatorDid(Journal, Visit.Member, command);
-        return await Shop.Executor.SubmitAsync(command);
+        return await Shop.Executor.SubmitAsync(command, keyed);
     }
 
     private protected static string Number(long number) => number.ToString("N0", CultureInfo.InvariantCulture);

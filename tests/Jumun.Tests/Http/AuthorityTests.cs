@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 
@@ -85,8 +87,47 @@ public sealed class AuthorityTests
         string token = issuer.Token("alice");
         await issuer.DisposeAsync();
         await using TestShop shop = await StartAsync(issuer);
-        (await As(shop, token).GetAsync("/products")).IsProblem(401, "unauthenticated");
+        TestAnswer answer = (await As(shop, token).GetAsync("/products")).IsProblem(503, "unavailable");
+        Assert.Equal("none", (string?)answer["outcome"]);
+        Assert.True(answer.Headers.RetryAfter!.Delta >= TimeSpan.FromSeconds(1));
+        (await shop.AsNobody().GetAsync("/products")).IsProblem(401, "unauthenticated");
         (await shop.AsNobody().GetAsync("/products/top")).Is(200);
+    }
+
+    [Fact]
+    public async Task An_issuer_that_is_broken_is_asked_once_for_everybody_and_again_after_a_pause()
+    {
+        await using Issuer issuer = await Issuer.StartAsync();
+        issuer.IsBroken = true;
+        await using TestShop shop = await StartAsync(issuer);
+        string token = issuer.Token("alice");
+        for (int crowd = 0; crowd < 2; crowd++)
+        {
+            TestAnswer[] answers = await Task.WhenAll(Enumerable.Range(0, 40).Select(_ => As(shop, token).GetAsync("/products")));
+            Assert.All(answers, answer => answer.IsProblem(503, "unavailable"));
+
+            // One attempt, which may repeat what was answered 500.
+            Assert.InRange(issuer.Asked, 1, 2);
+        }
+
+        issuer.IsBroken = false;
+        shop.Clock.Advance(TimeSpan.FromSeconds(60));
+        (await As(shop, token).GetAsync("/products")).Is(200);
+        await IsRefusedAsync(shop, "x");
+    }
+
+    [Fact]
+    public async Task An_issuer_that_never_answers_keeps_nobody_for_long()
+    {
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        await using TestShop shop = await TestShop.StartAsync(new()
+        {
+            ["Jumun:Auth:SigningKey"] = "",
+            ["Jumun:Auth:Authority"] = $"http://{silent.LocalEndpoint}",
+        });
+        Task<TestAnswer[]> crowd = Task.WhenAll(Enumerable.Range(0, 40).Select(_ => As(shop, "x").GetAsync("/products")));
+        Assert.All(await crowd.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken), answer => answer.IsProblem(503, "unavailable"));
     }
 
     private static Task<TestShop> StartAsync(Issuer issuer) => TestShop.StartAsync(new()

@@ -198,7 +198,20 @@ public sealed class CatalogueTests(ShopFixture fixture) : IClassFixture<ShopFixt
         Assert.Equal(new DateTimeOffset(2030, 1, 1, 0, 30, 1, TimeSpan.Zero), created["usableUntil"].Time());
     }
 
+    [Fact]
+    public async Task A_time_with_nine_digits_of_a_second_is_read_to_the_millisecond()
+    {
+        TestAnswer created = (await shop.Administrator().PostAsync(
+            "/admin/coupons",
+            Coupon(from: "2030-01-01T09:00:00.123999999+09:00", until: "2030-01-01T00:00:00.50000000Z", usable: "2030-01-01T00:00:00.999999999z"))).Is(201);
+        Assert.Equal(new DateTimeOffset(2030, 1, 1, 0, 0, 0, 123, TimeSpan.Zero), created["issueFrom"].Time());
+        Assert.Equal(new DateTimeOffset(2030, 1, 1, 0, 0, 0, 500, TimeSpan.Zero), created["issueUntil"].Time());
+        Assert.Equal(new DateTimeOffset(2030, 1, 1, 0, 0, 0, 999, TimeSpan.Zero), created["usableUntil"].Time());
+    }
+
     [Theory]
+    [InlineData("\"2030-01-01T00:00:00.1234567890Z\"")]
+    [InlineData("\"2030-01-01T00:00:00.12345678\"")]
     [InlineData("\"2030-01-01\"")]
     [InlineData("\"2030-01-01T00:00:00\"")]
     [InlineData("\"2030-13-01T00:00:00Z\"")]

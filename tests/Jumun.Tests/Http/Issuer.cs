@@ -23,6 +23,7 @@ internal sealed class Issuer : IAsyncDisposable
     private readonly WebApplication app;
     private readonly ConcurrentDictionary<string, string> challenges = new();
     private RSA key = RSA.Create(2048);
+    private int asked;
 
     private Issuer(WebApplication app) => this.app = app;
 
@@ -33,6 +34,12 @@ internal sealed class Issuer : IAsyncDisposable
     /// <summary>Who signs in, and as what.</summary>
     public (string Name, string? Role) Operator { get; set; } = ("root", "admin");
 
+    /// <summary>Whether it is broken: it answers 500.</summary>
+    public bool IsBroken { get; set; }
+
+    /// <summary>How often it was asked what it is.</summary>
+    public int Asked => asked;
+
     public string PublicKeyPem => key.ExportSubjectPublicKeyInfoPem();
 
     public static async Task<Issuer> StartAsync()
@@ -42,12 +49,17 @@ internal sealed class Issuer : IAsyncDisposable
         builder.Logging.ClearProviders();
         WebApplication app = builder.Build();
         var issuer = new Issuer(app);
-        app.MapGet("/.well-known/openid-configuration", http => http.Response.WriteAsync(
-            $$"""
-            {"issuer":"{{issuer.Url}}","jwks_uri":"{{issuer.Url}}/keys",
-             "authorization_endpoint":"{{issuer.Url}}/authorize","token_endpoint":"{{issuer.Url}}/token"}
-            """,
-            http.RequestAborted));
+        app.MapGet("/.well-known/openid-configuration", http =>
+        {
+            Interlocked.Increment(ref issuer.asked);
+            http.Response.StatusCode = issuer.IsBroken ? StatusCodes.Status500InternalServerError : StatusCodes.Status200OK;
+            return http.Response.WriteAsync(
+                $$"""
+                {"issuer":"{{issuer.Url}}","jwks_uri":"{{issuer.Url}}/keys",
+                 "authorization_endpoint":"{{issuer.Url}}/authorize","token_endpoint":"{{issuer.Url}}/token"}
+                """,
+                http.RequestAborted);
+        });
         app.MapGet("/keys", http => http.Response.WriteAsync(issuer.Keys(), http.RequestAborted));
         app.MapGet("/authorize", http => issuer.Authorize(http));
         app.MapPost("/token", issuer.ExchangeAsync);

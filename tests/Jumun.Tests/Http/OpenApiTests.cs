@@ -111,6 +111,15 @@ public sealed class OpenApiTests(ShopFixture fixture) : IClassFixture<ShopFixtur
     }
 
     [Fact]
+    public async Task The_document_is_one_whatever_is_asked_of_it()
+    {
+        TestAnswer plain = (await shop.AsNobody().GetAsync("/openapi/v1.json")).Is(200);
+        TestAnswer asked = (await shop.AsNobody().GetAsync("/openapi/v1.json?documentName=x")).Is(200);
+        Assert.Equal(plain.Bytes, asked.Bytes);
+        Assert.Equal("application/json", asked.ContentHeaders.ContentType!.MediaType);
+    }
+
+    [Fact]
     public async Task The_docs_page_is_served_with_its_scripts_from_here()
     {
         TestAnswer page = (await shop.AsNobody().GetAsync("/docs")).Is(200);

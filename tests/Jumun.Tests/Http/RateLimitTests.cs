@@ -1,3 +1,5 @@
+using System.Net.WebSockets;
+
 namespace Jumun.Tests.Http;
 
 /// <summary>Rate limits, which are off unless they are set.</summary>
@@ -39,6 +41,32 @@ public sealed class RateLimitTests
             (await shop.AsNobody().GetAsync("/health/ready")).Is(200);
             (await shop.AsNobody().GetAsync("/products")).IsProblem(401, "unauthenticated");
         }
+    }
+
+    [Fact]
+    public async Task Open_consoles_take_no_place_from_what_is_worked_on_at_once()
+    {
+        await using TestShop shop = await TestShop.StartAsync(new()
+        {
+            ["Jumun:RateLimit:PermitsPerSecond"] = "1000",
+            ["Jumun:RateLimit:Concurrency"] = "1",
+        });
+        var address = new UriBuilder(shop.Http.BaseAddress!) { Scheme = "ws", Path = "/console/_blazor" };
+        for (int open = 0; open < 3; open++)
+        {
+            // Not disposed before the shop: an operator's tab stays open.
+            var socket = new ClientWebSocket();
+            socket.Options.SetRequestHeader("Cookie", $"jumun-console={TestShop.Token("root", admin: true)}");
+            await socket.ConnectAsync(address.Uri, TestContext.Current.CancellationToken);
+            Assert.Equal(WebSocketState.Open, socket.State);
+        }
+
+        (await shop.Somebody().GetAsync("/products")).Is(200);
+
+        // Nobody gets past the bound by asking for a socket: it is the console's route that has none.
+        var asking = new ClientWebSocket();
+        asking.Options.SetRequestHeader("Cookie", $"jumun-console={TestShop.Token("alice")}");
+        await Assert.ThrowsAsync<WebSocketException>(() => asking.ConnectAsync(address.Uri, TestContext.Current.CancellationToken));
     }
 
     [Fact]

@@ -106,6 +106,7 @@ public sealed class TopProductsTests
     [InlineData("days=0", "days")]
     [InlineData("days=31", "days")]
     [InlineData("days=x", "days")]
+    [InlineData("days=3%00", "days")]
     [InlineData("days=", "days")]
     [InlineData("days=1&days=2", "days")]
     [InlineData("limit=0", "limit")]

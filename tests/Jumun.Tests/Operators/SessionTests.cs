@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
 using System.Text.Json.Nodes;
 using Jumun.Server.Operators;
 using Jumun.Tests.Http;
@@ -108,6 +110,29 @@ public sealed class SessionTests(ShopFixture fixture) : IClassFixture<ShopFixtur
         Assert.Contains("운영자 콘솔", (await PageAsync(shop, "/console/sign-in", CookieOf(chosen), language: "en")).Text, StringComparison.Ordinal);
         TestAnswer elsewhere = (await FormAsync(shop, "/console/language", new() { ["to"] = "en", ["back"] = "//evil.example" }, cookie: "")).Is(303);
         Assert.Equal("/console/", elsewhere.Headers.Location!.OriginalString);
+    }
+
+    [Theory]
+    [InlineData("multipart/form-data", "x")]
+    [InlineData("multipart/form-data; boundary=x", "x")]
+    [InlineData("application/x-www-form-urlencoded", "a key of 2,100")]
+    [InlineData("application/x-www-form-urlencoded", "1,100 pairs")]
+    public async Task A_form_that_cannot_be_read_is_an_invalid_request_and_no_bug(string type, string what)
+    {
+        string body = what switch
+        {
+            "a key of 2,100" => $"{new string('k', 2_100)}=v",
+            "1,100 pairs" => string.Join('&', Enumerable.Range(0, 1_100).Select(number => $"k{number}=v")),
+            _ => what,
+        };
+        foreach (string path in new[] { "/console/sign-in", "/console/language" })
+        {
+            var content = new ByteArrayContent(Encoding.UTF8.GetBytes(body));
+            content.Headers.ContentType = MediaTypeHeaderValue.Parse(type);
+            TestAnswer answer = await shop.AsNobody().SendAsync(new HttpRequestMessage(HttpMethod.Post, path) { Content = content });
+            answer.IsProblem(400, "invalid_request");
+            Assert.Contains("must be a form", answer.Text, StringComparison.Ordinal);
+        }
     }
 
     [Fact]

@@ -1,0 +1,110 @@
+using Jumun.Server;
+using Jumun.Server.Stores.Sqlite;
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace Jumun.Tests.Browser;
+
+/// <summary>The console's forms in a real browser: impatient operators, two tabs, and a search that was not made.</summary>
+[Once]
+public sealed class ConsoleFormTests
+{
+    [Fact]
+    public async Task An_impatient_operator_restocks_once()
+    {
+        await using TestShop shop = await TestShop.StartAsync();
+        long product = await shop.AsAdmin().CreateProductAsync("mug", stock: 100);
+        Assert.SkipUnless(shop.Store is SqliteStore, "What holds a batch up is SQLite's.");
+        var store = (SqliteStore)shop.Store;
+        await using Chromium browser = await Chromium.StartAsync();
+        IPage page = await SignInAsync(browser, shop, "catalogue");
+        await Button(page, "Change mug").ClickAsync();
+        await page.GetByLabel("Pieces: above zero in, below out").FillAsync("100");
+        await page.GetByLabel("Reason").FillAsync("a delivery");
+        using var open = new ManualResetEventSlim();
+        store.Fault = point =>
+        {
+            if (point == SqliteStore.FaultPoint.BeforeCommit && !open.IsSet)
+            {
+                open.Wait(TimeSpan.FromSeconds(30));
+            }
+        };
+        for (int press = 0; press < 3; press++)
+        {
+            await Button(page, "Change the stock").ClickAsync();
+        }
+
+        // The presses are on their way to the server, which answers none of them yet.
+        await Task.Delay(500, TestContext.Current.CancellationToken);
+        open.Set();
+        await Expect(page.Locator(".note.good")).ToContainTextAsync("has 200 pieces now");
+        await Expect(page.Locator($"#product-{product}-stock")).ToHaveTextAsync("200");
+        Assert.Equal(200, await shop.AsAdmin().StockAsync(product));
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
+    public async Task A_form_changes_what_was_changed_in_it_and_nothing_that_another_tab_did()
+    {
+        await using TestShop shop = await TestShop.StartAsync();
+        TestCaller admin = shop.AsAdmin();
+        long product = await admin.CreateProductAsync("mug", price: 1_000);
+        long coupon = await admin.CreateCouponAsync(quantity: 10);
+        await using Chromium browser = await Chromium.StartAsync();
+        IPage page = await SignInAsync(browser, shop, "catalogue");
+        await Button(page, "Change mug").ClickAsync();
+        await page.GetByRole(AriaRole.Form, new() { Name = "Name, price, sale" }).GetByLabel("Name").FillAsync("Ceramic mug");
+        (await admin.PatchAsync($"/admin/products/{product}", """{"price":1500,"onSale":false}""")).Is(200);
+        await Button(page, "Save").ClickAsync();
+        await Expect(page.Locator(".note.good")).ToContainTextAsync("was changed");
+        TestAnswer after = (await admin.GetAsync($"/products/{product}")).Is(200);
+        Assert.Equal(("Ceramic mug", 1_500, false), ((string)after["name"]!, (long)after["price"]!, (bool)after["onSale"]!));
+
+        await Button(page, "Change coupon").ClickAsync();
+        await page.GetByLabel("Name").FillAsync("Spring");
+        (await admin.PatchAsync($"/admin/coupons/{coupon}", """{"quantity":20,"usableUntil":"2099-02-01T00:00:00Z"}""")).Is(200);
+        await Button(page, "Save").ClickAsync();
+        await Expect(page.Locator(".note.good")).ToContainTextAsync("was changed");
+        after = (await admin.GetAsync($"/coupons/{coupon}")).Is(200);
+        Assert.Equal(
+            ("Spring", 20, "2099-02-01T00:00:00.000Z"), ((string)after["name"]!, (long)after["quantity"]!, (string)after["usableUntil"]!));
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
+    public async Task Older_entries_are_those_of_the_member_that_is_shown()
+    {
+        await using TestShop shop = await TestShop.StartAsync();
+        for (int number = 0; number <= Bounds.ConsoleRows; number++)
+        {
+            await shop.As("alice").ChargeAsync(1);
+        }
+
+        await shop.As("bob").ChargeAsync(777);
+        await using Chromium browser = await Chromium.StartAsync();
+        IPage page = await SignInAsync(browser, shop, "members/alice");
+        ILocator balance = page.Locator("#member-balance");
+        await Expect(balance).ToHaveTextAsync($"₩{Bounds.ConsoleRows + 1}");
+        await page.GetByLabel("Member").FillAsync("bob");
+        await Button(page, "Older entries").ClickAsync();
+        await Expect(page.Locator("tbody").First.Locator("tr")).ToHaveCountAsync(1);
+        await Expect(page.Locator("tbody").First.Locator("tr td").First).ToHaveTextAsync("1");
+        await Expect(balance).ToHaveTextAsync($"₩{Bounds.ConsoleRows + 1}");
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "alice" })).ToBeVisibleAsync();
+        Assert.Empty(browser.Complaints);
+    }
+
+    private static async Task<IPage> SignInAsync(Chromium browser, TestShop shop, string view)
+    {
+        IPage page = await browser.OpenAsync(shop.Http.BaseAddress!, new() { Locale = "en" });
+        await page.GotoAsync("/console/sign-in");
+        await page.GetByLabel("An administrator's token").FillAsync(TestShop.Token("root", admin: true));
+        await Button(page, "Sign in").ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Live" })).ToBeVisibleAsync(new() { Timeout = 30_000 });
+        await page.GotoAsync($"/console/{view}");
+        await page.Locator("main h1").WaitForAsync();
+        return page;
+    }
+
+    private static ILocator Button(IPage page, string name) => page.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
+}
