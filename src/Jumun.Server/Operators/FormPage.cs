@@ -113,9 +113,17 @@ public abstract class FormPage : ConsolePage
             return;
         }
 
+        Settlement settlement;
         isSending = true;
-        Settlement settlement = await SettleAsync(wanted, wanted.Command is null ? null : Keyed<T>(wanted.Command));
-        isSending = false;
+        try
+        {
+            settlement = await SettleAsync(wanted, wanted.Command is null ? null : Keyed<T>(wanted.Command));
+        }
+        finally
+        {
+            isSending = false;
+        }
+
         Refused = settlement.Refusal;
         if (wanted.Command is not null && IsKnown(settlement.Refusal))
         {

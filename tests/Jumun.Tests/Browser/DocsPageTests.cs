@@ -3,7 +3,8 @@ using Microsoft.Playwright;
 
 namespace Jumun.Tests.Browser;
 
-/// <summary>The page at /docs in a real browser, used as a person uses it.</summary>
+/// <summary>The page at /docs in a real browser, used as a person uses it. It knows nothing of the store.</summary>
+[Once]
 public sealed class DocsPageTests
 {
     [Fact]

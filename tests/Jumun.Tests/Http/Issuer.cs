@@ -20,9 +20,13 @@ internal sealed class Issuer : IAsyncDisposable
     public const string ClientId = "jumun-console";
     public const string ClientSecret = "a secret: with %";
 
+    // To make keys takes far longer than to use them: all issuers begin with the same one, and go on to the same other one.
+    private static readonly RSA First = RSA.Create(2048);
+    private static readonly RSA Second = RSA.Create(2048);
+
     private readonly WebApplication app;
     private readonly ConcurrentDictionary<string, string> challenges = new();
-    private RSA key = RSA.Create(2048);
+    private RSA key = First;
     private int asked;
 
     private Issuer(WebApplication app) => this.app = app;
@@ -72,7 +76,7 @@ internal sealed class Issuer : IAsyncDisposable
 
     public void Rotate()
     {
-        key = RSA.Create(2048);
+        key = Second;
         KeyId = "second";
     }
 
@@ -92,11 +96,7 @@ internal sealed class Issuer : IAsyncDisposable
 
     public string Sign(JsonObject claims) => Jwt.Signed(claims, key, KeyId);
 
-    public async ValueTask DisposeAsync()
-    {
-        await app.DisposeAsync();
-        key.Dispose();
-    }
+    public ValueTask DisposeAsync() => app.DisposeAsync();
 
     private Task Authorize(HttpContext http)
     {
