@@ -11,7 +11,7 @@ namespace Jumun.Tests.Browser;
 public sealed class StorefrontTests
 {
     private static readonly ViewportSize Phone = new() { Width = 390, Height = 844 };
-    private static readonly ViewportSize Desk = new() { Width = 1280, Height = 800 };
+    internal static readonly ViewportSize Desk = new() { Width = 1280, Height = 800 };
 
     [Fact]
     public async Task A_member_signs_in_charges_takes_a_coupon_as_it_opens_orders_pays_and_gives_it_back()
@@ -356,21 +356,21 @@ public sealed class StorefrontTests
         browser.NothingBut("status of 401");
     }
 
-    private static ILocator Button(IPage page, string name) =>
+    internal static ILocator Button(IPage page, string name) =>
         page.GetByRole(AriaRole.Button, new() { Name = name, Exact = name is "Charge" or "Order" or "Sign in" });
 
-    private static async Task GoAsync(IPage page, string place)
+    internal static async Task GoAsync(IPage page, string place)
     {
         await page.GetByRole(AriaRole.Navigation).GetByRole(AriaRole.Link, new() { Name = place }).ClickAsync();
         await page.GetByRole(AriaRole.Heading, new() { Name = place, Exact = true }).WaitForAsync();
     }
 
     /// <summary>Asks the page until something is so. Playwright's own way of waiting needs a policy that lets pages evaluate texts.</summary>
-    private static Task UntilAsync(IPage page, string condition) =>
+    internal static Task UntilAsync(IPage page, string condition) =>
         TestShop.UntilAsync(async () => await page.EvaluateAsync<bool>(condition), seconds: 30);
 
     /// <summary>Goes to a view by its address, and waits until it is there and at rest.</summary>
-    private static async Task ShowAsync(IPage page, string view)
+    internal static async Task ShowAsync(IPage page, string view)
     {
         await page.Locator("main h1").EvaluateAsync("title => title.remove()");
         await page.EvaluateAsync("view => { location.hash = ''; location.hash = `#/${view}`; }", view);
@@ -378,7 +378,7 @@ public sealed class StorefrontTests
         await Chromium.AtRestAsync(page);
     }
 
-    private static async Task<IPage> WatchAsync(TestShop shop, Chromium browser, long coupon, string member, BrowserNewContextOptions options)
+    internal static async Task<IPage> WatchAsync(TestShop shop, Chromium browser, long coupon, string member, BrowserNewContextOptions options)
     {
         IPage page = await browser.OpenAsync(shop.Http.BaseAddress!, options);
         await page.GotoAsync($"/shop#/coupons/{coupon.ToString(CultureInfo.InvariantCulture)}");
@@ -388,7 +388,7 @@ public sealed class StorefrontTests
     }
 
     /// <summary>A coupon of half the price that opens in some seconds of the server's clock.</summary>
-    private static async Task<long> OpeningAsync(TestShop shop, double seconds)
+    internal static async Task<long> OpeningAsync(TestShop shop, double seconds)
     {
         var coupon = new JsonObject
         {

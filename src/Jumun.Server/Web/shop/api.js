@@ -27,8 +27,13 @@ export class Refusal extends Error {
   }
 }
 
-/** No answer came, or half of one: nobody knows what became of the request. */
-export class Unreachable extends Error {}
+/** No answer of the shop's came, or half of one: nobody knows what became of the request. */
+export class Unreachable extends Error {
+  constructor(message, retryAfterSeconds) {
+    super(message);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
 
 /** Reads. */
 export const get = (path, signal) => repeatedly(() => send('GET', path, { signal }), signal);
@@ -51,8 +56,8 @@ export const remove = path => repeatedly(() => send('DELETE', path, {}));
 
 /**
  * Does something that must happen once. A key belongs to one intention: who does what. It is made when the intention is new,
- * stays while the outcome is unknown (also over a reload of the page, and when the buyer presses the button again), and goes
- * with the answer, be it a yes or a no.
+ * stays while the outcome is unknown (also over a reload of the page, when the buyer presses the button again, and when they had
+ * to sign in anew), and goes with the answer, be it a yes or a no.
  */
 export async function post(path, body) {
   const intention = JSON.stringify([session.member(), path, body ?? null]);
@@ -62,7 +67,7 @@ export async function post(path, body) {
     keys.forget(intention);
     return answer;
   } catch (error) {
-    if (error instanceof Refusal && !isWorthRepeating(error)) {
+    if (isDecided(error)) {
       keys.forget(intention);
     }
 
@@ -186,15 +191,23 @@ async function refusalOf(response) {
   }
 
   const retryAfter = Number.parseInt(response.headers.get('Retry-After') ?? '', 10);
-  const problem = await response.json().catch(() => ({ title: response.statusText, detail: '', code: '' }));
-  return new Refusal(response.status, problem, Number.isNaN(retryAfter) ? undefined : retryAfter);
+  const seconds = Number.isNaN(retryAfter) ? undefined : retryAfter;
+  const isProblem = response.headers.get('Content-Type')?.startsWith('application/problem+json');
+  const problem = isProblem ? await response.json().catch(() => null) : null;
+
+  // What stands between here and the shop may answer in its place, and does not know what the shop did.
+  return typeof problem?.code === 'string' ? new Refusal(response.status, problem, seconds) : new Unreachable(`status ${response.status}`, seconds);
 }
 
 /** No answer, no room, no store, or the first request under this key is still being settled: ask again. */
 const isWorthRepeating = error => error instanceof Unreachable
   || (error instanceof Refusal && (error.status === 503 || error.status === 429 || error.code === 'idempotency_key_in_use'));
 
+/** A "no" to this very request, so that nothing was done. An unknown token and a broken server say nothing of the one before it. */
+const isDecided = error => error instanceof Refusal && !isWorthRepeating(error) && error.status !== 401 && error.status < 500;
+
 async function repeatedly(request, signal) {
+  const member = session.member();
   const begun = performance.now();
   for (let tries = 1; ; tries++) {
     try {
@@ -207,6 +220,10 @@ async function repeatedly(request, signal) {
       events.dispatchEvent(new Event('repeat'));
       await pause(error.retryAfterSeconds ?? null, tries - 1, signal);
       signal?.throwIfAborted();
+      if (session.member() !== member) {
+        // Nobody goes on with what another member began.
+        throw error;
+      }
     }
   }
 }

@@ -73,15 +73,19 @@ async function show() {
   isFirst = false;
 }
 
+/** How often the bar was asked for: an older answer says nothing any more, of this member or of the one before. */
+let refreshes = 0;
+
 /** What the bar says of the member: the balance, and how much is in the cart. Views call it when they changed that. */
 async function refresh() {
+  const turn = ++refreshes;
   const member = session.member();
   if (member === null) {
     return;
   }
 
   const [wallet, lines] = await Promise.all([api.get(`/members/${member}/points`), api.get(`/members/${member}/cart`)]).catch(() => []);
-  if (wallet !== undefined) {
+  if (wallet !== undefined && turn === refreshes) {
     balance.replaceChildren(h('span', { class: 'who' }, member), h('span', {}, h('span', { class: 'visually-hidden' }, say('balance', '')), money(wallet.balance)));
     const count = document.getElementById('cart-count');
     count.hidden = lines.items.length === 0;
@@ -113,6 +117,7 @@ function drawBar(path) {
   balance.hidden = !isSignedIn;
   if (!isSignedIn) {
     balance.replaceChildren();
+    document.getElementById('cart-count').hidden = true;
   }
 
   const signOut = document.getElementById('sign-out');

@@ -6,31 +6,45 @@ const remembered = 8;
 /** The server's time minus this page's own, in milliseconds, from events of live streams, newest last. */
 const samples = [];
 
-/** The same from answers' Date headers, which know whole seconds only: better than nothing before the first event. */
-let rough = null;
+/** The same from answers' Date headers, which know whole seconds only: better than nothing where no event is. */
+const rough = [];
+
+/**
+ * By how much a Date must be later than the events said to count more than they. The page's own time stands still while the machine
+ * sleeps, and events from before are behind for good. It is not the later of both that counts: a proxy writes a Date of its own, which
+ * may be a little ahead of the shop.
+ */
+const asleepMilliseconds = 1000;
 
 /** The page's own time never jumps. */
 const own = () => performance.now();
 
 /** The server's time now, in milliseconds since 1970: never ahead of it, and behind it by the shortest way of an event. */
 export function now() {
-  const offset = samples.length > 0 ? Math.max(...samples) : rough ?? Date.now() - own();
-  return own() + offset;
+  const known = samples.length > 0 ? samples : rough;
+  return known.length > 0 ? own() + Math.max(...known) : Date.now();
 }
 
 /** An event said what time it was when it was sent. What it needed to come here makes it seem earlier, never later. */
 export function heard(time) {
-  samples.push(Date.parse(time) - own());
-  if (samples.length > remembered) {
-    samples.shift();
-  }
+  remember(samples, Date.parse(time) - own());
 }
 
 /** An answer's Date header. */
 export function dated(header) {
-  const time = Date.parse(header ?? '');
-  if (!Number.isNaN(time)) {
-    rough = Math.max(rough ?? -Infinity, time - own());
+  const offset = Date.parse(header ?? '') - own();
+  if (!Number.isNaN(offset)) {
+    remember(rough, offset);
+    if (offset - Math.max(...samples) > asleepMilliseconds) {
+      samples.length = 0;
+    }
+  }
+}
+
+function remember(offsets, offset) {
+  offsets.push(offset);
+  if (offsets.length > remembered) {
+    offsets.shift();
   }
 }
 
@@ -69,20 +83,25 @@ export function countdown(until, tick, end, signal) {
 /**
  * A countdown that can be set again and again: to another moment it begins anew, to the same one it goes on.
  * @param {AbortSignal} signal ends it
- * @returns {(until: number, tick: (seconds: number) => void, end: () => void) => void}
+ * @returns {{ to: (until: number, tick: (seconds: number) => void, end: () => void) => void, stop: () => void }}
  */
 export function resettable(signal) {
   let counting = null;
-  return (until, tick, end) => {
+  const stop = () => {
+    counting?.stopping.abort();
+    counting = null;
+  };
+  const to = (until, tick, end) => {
     if (counting?.until === until) {
       return;
     }
 
-    counting?.stop.abort();
-    counting = { until, stop: new AbortController() };
+    stop();
+    counting = { until, stopping: new AbortController() };
     countdown(until, tick, () => {
       counting = null;
       end();
-    }, AbortSignal.any([signal, counting.stop.signal]));
+    }, AbortSignal.any([signal, counting.stopping.signal]));
   };
+  return { to, stop };
 }

@@ -50,7 +50,7 @@ function refusal(error, more) {
 
   const { title, detail, errors } = error.problem;
   const fields = Object.entries(errors ?? {}).flatMap(([field, texts]) => texts.map(text => `${field}: ${text}`));
-  return note('bad', title, detail, ...fields, ...more(error.problem));
+  return note('bad', title, detail, error.status === 500 ? say('unreachableDetail') : null, ...fields, ...more(error.problem));
 }
 
 /** Says something that belongs to no place, for a moment. */

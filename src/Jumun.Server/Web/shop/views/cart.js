@@ -1,6 +1,6 @@
 import { get, getAll, post, put, remove } from '../api.js';
 import * as session from '../session.js';
-import { actionButton, badge, discountOf, empty, enable, facts, field, h, heading, named, noteSlot, orderFacts } from '../ui.js';
+import { actionButton, badge, discountOf, empty, enable, facts, field, h, heading, named, noteSlot, orderFacts, write } from '../ui.js';
 import { discount, money, say } from '../words.js';
 
 /** What the member means to order, with a coupon, and the total that the order must have. */
@@ -12,13 +12,18 @@ export async function cart({ signal, refresh }) {
   const summary = h('div', { class: 'stack tight' });
   const chosen = h('select', {});
   const orderButton = actionButton(say('order'), 'primary wide', place);
+  const rows = new Map();
   let current;
+
+  // Changes go one after another, and an order after all of them.
+  let changing = Promise.resolve();
+  let refusals = 0;
 
   const [first, coupons] = await Promise.all([
     get(`/members/${member}/cart`, signal), getAll(`/members/${member}/coupons?status=available`, signal)]);
   chosen.append(h('option', { value: '' }, say('noCoupon')), ...coupons.map(one => h('option', { value: String(one.couponId) },
     `${discount(one.discount)}: ${one.name}${one.minimumOrderAmount > 0 ? `, ${say('notForThis', money(one.minimumOrderAmount))}` : ''}`)));
-  chosen.addEventListener('change', reckon);
+  chosen.addEventListener('change', () => reckon(current.total));
   const best = coupons.map(one => [one, offOf(one, first.total)]).filter(([, off]) => off > 0).sort(([, one], [, other]) => other - one)[0];
   chosen.value = best === undefined ? '' : String(best[0].couponId);
   show(first);
@@ -32,8 +37,22 @@ export async function cart({ signal, refresh }) {
       return;
     }
 
-    lines.replaceChildren(...current.items.map(lineOf));
-    reckon();
+    for (const [productId, row] of rows) {
+      if (!current.items.some(item => item.productId === productId)) {
+        row.element.remove();
+        rows.delete(productId);
+      }
+    }
+
+    current.items.forEach((item, place) => {
+      const row = rows.get(item.productId) ?? newRow(item);
+      rows.set(item.productId, row);
+      row.show(item);
+      if (lines.children[place] !== row.element) {
+        lines.insertBefore(row.element, lines.children[place] ?? null);
+      }
+    });
+    reckon(current.total);
     if (!root.contains(lines)) {
       root.replaceChildren(heading(say('cart')), h('div', { class: 'sides' },
         h('section', { class: 'card', 'aria-label': say('cart') }, h('table', { class: 'table folds' },
@@ -45,50 +64,97 @@ export async function cart({ signal, refresh }) {
     }
   }
 
-  function lineOf(item) {
-    const quantity = h('input', { type: 'number', inputmode: 'numeric', min: '1', max: '10000', value: String(item.quantity), class: 'quantity', 'aria-label': say('quantityOf', item.name) });
-    quantity.addEventListener('change', () => change(() => put(`/members/${member}/cart/items/${item.productId}`, { quantity: Number(quantity.value) }), quantity));
-    const removeButton = actionButton(say('remove'), 'quiet', () => change(() => remove(`/members/${member}/cart/items/${item.productId}`)));
-    removeButton.setAttribute('aria-label', say('removeOf', item.name));
-    return h('tr', {},
-      h('th', { scope: 'row', class: 'line-name' }, h('span', { class: 'stack tight line-text' }, h('a', { href: `#/products/${item.productId}` }, named(item.name)), h('span', { class: 'muted small number' }, money(item.price)),
-        item.stock < item.quantity ? h('span', {}, badge(item.stock === 0 ? say('soldOut') : say('onlyLeft', item.stock), 'bad')) : null)),
-      h('td', { 'data-label': say('quantity') }, quantity),
-      h('td', { 'data-label': say('sum'), class: 'end' }, money(item.price * item.quantity)),
-      h('td', { class: 'end' }, removeButton));
+  /** A line of the cart. What somebody types in it stays, whatever else changes. */
+  function newRow({ productId, name }) {
+    const path = `/members/${member}/cart/items/${productId}`;
+    let inCart = null;
+    const quantity = h('input', {
+      type: 'number', inputmode: 'numeric', min: '1', max: '10000', class: 'quantity', 'aria-label': say('quantityOf', name), onchange: () => row.put(),
+    });
+    const removeButton = actionButton(say('remove'), 'quiet', () => change(async () => {
+      await remove(path);
+      // It is gone, whether or not the others can be read again.
+      return get(`/members/${member}/cart`).catch(() => without(productId));
+    }));
+    removeButton.setAttribute('aria-label', say('removeOf', name));
+    const price = h('span', { class: 'muted small number' });
+    const short = h('span', {});
+    const sum = h('td', { 'data-label': say('sum'), class: 'end' });
+    const row = {
+      element: h('tr', {},
+        h('th', { scope: 'row', class: 'line-name' },
+          h('span', { class: 'stack tight line-text' }, h('a', { href: `#/products/${productId}` }, named(name)), price, short)),
+        h('td', { 'data-label': say('quantity') }, quantity),
+        sum,
+        h('td', { class: 'end' }, removeButton)),
+      isTyped: () => Number(quantity.value) !== inCart,
+      put: () => change(() => put(path, { quantity: Number(quantity.value) }), quantity),
+      show(item) {
+        if (inCart === null || !row.isTyped()) {
+          quantity.value = String(item.quantity);
+        }
+
+        inCart = item.quantity;
+        write(price, money(item.price));
+        write(sum, money(item.price * item.quantity));
+        short.hidden = item.stock >= item.quantity;
+        short.replaceChildren(short.hidden ? '' : badge(item.stock === 0 ? say('soldOut') : say('onlyLeft', item.stock), 'bad'));
+      },
+    };
+    return row;
   }
 
   /** Changes the cart, and shows it as the server has it then. */
-  async function change(action, input) {
-    const product = input?.getAttribute('aria-label');
-    try {
-      show(await action() ?? await get(`/members/${member}/cart`));
-      slot.clear();
-    } catch (error) {
-      slot.refuse(error);
-      input?.setAttribute('aria-invalid', 'true');
-      return;
-    }
-
-    // The line was drawn anew: whoever works with the keyboard goes on where they were.
-    lines.querySelector(`[aria-label="${CSS.escape(product ?? '')}"]`)?.focus();
+  function change(action, input) {
+    slot.clear();
+    changing = changing.then(async () => {
+      try {
+        show(await action());
+        input?.removeAttribute('aria-invalid');
+      } catch (error) {
+        refusals++;
+        slot.refuse(error);
+        input?.setAttribute('aria-invalid', 'true');
+      }
+    });
+    return changing;
   }
 
-  function reckon() {
+  function without(productId) {
+    const items = current.items.filter(item => item.productId !== productId);
+    return { ...current, items, total: totalOf(items) };
+  }
+
+  function reckon(subtotal) {
     const coupon = coupons.find(one => String(one.couponId) === chosen.value);
-    const off = coupon === undefined ? 0 : offOf(coupon, current.total);
+    const off = coupon === undefined ? 0 : offOf(coupon, subtotal);
     summary.replaceChildren(facts(
-      [say('subtotal'), money(current.total)],
+      [say('subtotal'), money(subtotal)],
       off > 0 ? [discountOf(coupon), `−${money(off)}`] : null,
-      [say('total'), money(current.total - off), true]));
+      [say('total'), money(subtotal - off), true]));
     enable(orderButton, current.items.length > 0);
-    return { couponId: coupon?.couponId, expectedTotal: current.total - off };
+    return { couponId: coupon?.couponId, expectedTotal: subtotal - off };
   }
 
   async function place() {
+    // What is ordered is what stands there: also what is on its way, was typed just now, or got no answer.
+    const before = refusals;
+    const prices = new Map(current.items.map(item => [item.productId, item.price]));
+    await changing;
+    for (const row of [...rows.values()].filter(row => row.isTyped())) {
+      await row.put();
+    }
+
+    if (refusals > before || current.items.length === 0) {
+      return;
+    }
+
     slot.clear();
     try {
-      const order = await post(`/order/${member}`, { items: current.items.map(({ productId, quantity }) => ({ productId, quantity })), ...reckon() });
+      // At the prices that the buyer saw: a total that became another is refused.
+      const seen = current.items.map(item => ({ ...item, price: prices.get(item.productId) ?? item.price }));
+      const items = seen.map(({ productId, quantity }) => ({ productId, quantity }));
+      const order = await post(`/order/${member}`, { items, ...reckon(totalOf(seen)) });
       refresh();
       location.hash = `#/orders/${order.orderId}`;
     } catch (error) {
@@ -99,6 +165,8 @@ export async function cart({ signal, refresh }) {
     }
   }
 }
+
+const totalOf = items => items.reduce((total, { price, quantity }) => total + price * quantity, 0);
 
 /** What a coupon takes off an order, as the server reckons it; 0 for an order that is too small. */
 function offOf({ discount: { kind, value, maximum }, minimumOrderAmount }, subtotal) {

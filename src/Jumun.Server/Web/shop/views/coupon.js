@@ -83,14 +83,19 @@ export async function coupon({ parameters: [id], signal }) {
     button.hidden = has !== null;
     write(opens, word === 'soon' ? say('opensAt', time(now.issueFrom)) : '');
     if (word === 'soon' && has === null) {
-      count(Date.parse(now.issueFrom), seconds => write(button, say('opensIn', duration(seconds))), () => {
+      count.to(Date.parse(now.issueFrom), seconds => write(button, say('opensIn', duration(seconds))), () => {
         performance.mark('coupon open', { detail: { couponId, serverTime: clock.now() } });
         show(current);
-        slot.tell('good', say('opened'));
-        isToldOpen = true;
+        if (stateOf(current)[0] === 'open') {
+          slot.tell('good', say('opened'));
+          isToldOpen = true;
+        }
       });
-    } else if (button.getAttribute('aria-busy') !== 'true') {
-      write(button, say(word === 'gone' ? 'gone' : word === 'closed' ? 'closed' : 'take'));
+    } else {
+      count.stop();
+      if (button.getAttribute('aria-busy') !== 'true') {
+        write(button, say(word === 'gone' ? 'gone' : word === 'closed' ? 'closed' : 'take'));
+      }
     }
 
     if (has === null && (word === 'gone' || word === 'closed') && slot.childElementCount === 0) {

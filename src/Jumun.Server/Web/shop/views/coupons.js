@@ -82,8 +82,9 @@ function newCard(coupon, signal) {
       bar.value = now.remaining;
       bar.classList.toggle('soon', word === 'soon');
       if (word === 'soon' && isNear(now)) {
-        count(Date.parse(now.issueFrom), seconds => write(left, say('opensIn', duration(seconds))), () => card.show(current));
+        count.to(Date.parse(now.issueFrom), seconds => write(left, say('opensIn', duration(seconds))), () => card.show(current));
       } else {
+        count.stop();
         write(left, word === 'soon' ? say('opensAt', time(now.issueFrom)) : `${say('remaining')} ${number(now.remaining)} ${say('of', now.quantity)}`);
       }
     },

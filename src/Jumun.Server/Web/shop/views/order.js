@@ -69,15 +69,16 @@ export async function order({ parameters: [id], signal, refresh }) {
   async function pay(current) {
     slot.clear();
     try {
-      await post(`/payment/${current.paymentId}`);
+      const { paidAt } = await post(`/payment/${current.paymentId}`);
       isJustPaid = true;
-      await reload();
+      show({ ...current, status: 'completed', paidAt });
+      refresh();
     } catch (error) {
       slot.refuse(error, ({ balance, required }) => (required === undefined ? [] : [
         say('missing', money(balance), money(required - balance)),
         h('p', {}, h('a', { class: 'button', href: `#/points?amount=${required - balance}` }, say('chargeMissing', money(required - balance))))]));
       if (['payment_already_completed', 'order_expired', 'order_cancelled'].includes(error.code)) {
-        await reload();
+        await reload(() => {});
       }
     }
   }
@@ -101,19 +102,19 @@ export async function order({ parameters: [id], signal, refresh }) {
     } catch (error) {
       slot.refuse(error);
       if (error.code === 'order_not_cancellable') {
-        await reload();
+        await reload(() => {});
       }
     }
   }
 
-  /** Shows the order as the server has it now. */
-  async function reload() {
+  /** Shows the order as the server has it now; where something was said of it already, that stands when it cannot be read. */
+  async function reload(unread = error => slot.refuse(error)) {
     try {
       show(await get(path, signal));
       refresh();
     } catch (error) {
       if (!signal.aborted) {
-        slot.refuse(error);
+        unread(error);
       }
     }
   }

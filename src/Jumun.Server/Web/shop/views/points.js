@@ -32,12 +32,16 @@ export async function points({ query, signal, refresh }) {
       try {
         const { balance } = await post(`/members/${member}/points/charge`, { amount: Number(amount.value) });
         slot.tell('good', say('charged', money(balance)));
+        moving(value, money(balance));
         amount.value = '';
-        refresh();
-        await load();
       } catch (error) {
         slot.refuse(error);
+        return;
       }
+
+      // It was charged, whether or not the history can be read again.
+      refresh();
+      await load().catch(() => {});
     });
   } },
   h('h2', {}, say('charge')),
