@@ -31,12 +31,12 @@ internal sealed class Auth
         SecurityAlgorithms.EcdsaSha256, SecurityAlgorithms.EcdsaSha384, SecurityAlgorithms.EcdsaSha512,
     ];
 
+    private static readonly HttpClient IssuerClient = new() { Timeout = TimeSpan.FromSeconds(Bounds.IssuerKeysSeconds) };
+
     private readonly JsonWebTokenHandler handler = new() { MapInboundClaims = false };
     private readonly TimeProvider clock;
     private readonly ILogger<Auth> log;
     private readonly AuthSettings settings;
-    private static readonly HttpClient IssuerClient = new() { Timeout = TimeSpan.FromSeconds(Bounds.IssuerKeysSeconds) };
-
     private readonly ConfigurationManager<OpenIdConnectConfiguration>? issuer;
     private readonly Lock reaching = new();
     private Task<OpenIdConnectConfiguration?>? attempt;

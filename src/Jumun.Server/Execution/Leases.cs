@@ -88,7 +88,7 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
         {
             long asked = Stopwatch.GetTimestamp();
             LeasedShare share = await store.RenewLeasesAsync(process, mayGive).ConfigureAwait(false);
-            if (share == LeasedShare.ClockIsOff && Volatile.Read(ref held).Share != share)
+            if (ReferenceEquals(share, LeasedShare.ClockIsOff) && !ReferenceEquals(share, Volatile.Read(ref held).Share))
             {
                 Log.ClockOff(log);
             }

@@ -1,6 +1,7 @@
 using Jumun.Server;
 using Jumun.Server.Stores.Sqlite;
 using Microsoft.Playwright;
+using static Jumun.Tests.Browser.ConsoleTests;
 using static Microsoft.Playwright.Assertions;
 
 namespace Jumun.Tests.Browser;
@@ -12,9 +13,10 @@ public sealed class ConsoleFormTests
     [Fact]
     public async Task An_impatient_operator_restocks_once()
     {
-        await using TestShop shop = await TestShop.StartAsync();
+        // What holds a batch up is SQLite's.
+        await using TestData data = await TestData.CreateAsync(StoreKind.Sqlite);
+        await using TestShop shop = await TestShop.StartAsync(data: data);
         long product = await shop.AsAdmin().CreateProductAsync("mug", stock: 100);
-        Assert.SkipUnless(shop.Store is SqliteStore, "What holds a batch up is SQLite's.");
         var store = (SqliteStore)shop.Store;
         await using Chromium browser = await Chromium.StartAsync();
         IPage page = await SignInAsync(browser, shop, "catalogue");
@@ -93,18 +95,4 @@ public sealed class ConsoleFormTests
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "alice" })).ToBeVisibleAsync();
         Assert.Empty(browser.Complaints);
     }
-
-    private static async Task<IPage> SignInAsync(Chromium browser, TestShop shop, string view)
-    {
-        IPage page = await browser.OpenAsync(shop.Http.BaseAddress!, new() { Locale = "en" });
-        await page.GotoAsync("/console/sign-in");
-        await page.GetByLabel("An administrator's token").FillAsync(TestShop.Token("root", admin: true));
-        await Button(page, "Sign in").ClickAsync();
-        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Live" })).ToBeVisibleAsync(new() { Timeout = 30_000 });
-        await page.GotoAsync($"/console/{view}");
-        await page.Locator("main h1").WaitForAsync();
-        return page;
-    }
-
-    private static ILocator Button(IPage page, string name) => page.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
 }

@@ -428,7 +428,7 @@ public sealed partial class ConsoleTests
         Assert.Empty(browser.Complaints);
     }
 
-    private static async Task<IPage> SignInAsync(Chromium browser, TestShop shop, string view = "", ColorScheme theme = ColorScheme.Light)
+    internal static async Task<IPage> SignInAsync(Chromium browser, TestShop shop, string view = "", ColorScheme theme = ColorScheme.Light)
     {
         IPage page = await browser.OpenAsync(shop.Http.BaseAddress!, new() { ViewportSize = Desk, ColorScheme = theme, Locale = "en" });
         await page.GotoAsync("/console/sign-in");
@@ -455,7 +455,7 @@ public sealed partial class ConsoleTests
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = view, Exact = true, Level = 1 })).ToBeVisibleAsync();
     }
 
-    private static ILocator Button(IPage page, string name) => page.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
+    internal static ILocator Button(IPage page, string name) => page.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
 
     private static async Task<int> TimesToldAsync(TestShop shop, string id) =>
         File.Exists(shop.EventsPath) ? (await File.ReadAllTextAsync(shop.EventsPath)).Split($"\"id\":\"{id}\"").Length - 1 : 0;

@@ -194,7 +194,6 @@ public sealed class LeaseTests : IAsyncLifetime
         Assert.Equal(All, (await Task.WhenAll(alive.Select(process => RenewAsync(process)))).SelectMany(share => share.Partitions).Order());
     }
 
-    /// <summary>As process ids are made: later ones sort later.</summary>
     /// <summary>What the database tells a process of the time.</summary>
     private async Task ClockAsync(string off)
     {
@@ -207,6 +206,7 @@ public sealed class LeaseTests : IAsyncLifetime
         await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
     }
 
+    /// <summary>As process ids are made: later ones sort later.</summary>
     private Guid NewProcess() => Guid.CreateVersion7(DateTimeOffset.UnixEpoch.AddSeconds(++processes));
 
     private Task<LeasedShare> RenewAsync(Guid process, bool mayGive = true) => store.RenewLeasesAsync(process, mayGive).AsTask();

@@ -105,6 +105,13 @@ internal sealed class PostgresLane : IDisposable
         }
     }
 
+    /// <summary>The database's clock.</summary>
+    public async ValueTask<DateTimeOffset> NowAsync()
+    {
+        await using var ask = new NpgsqlCommand(PostgresStore.NowText, connection);
+        return DateTimeOffset.FromUnixTimeMilliseconds((long)(await ask.ExecuteScalarAsync().ConfigureAwait(false))!);
+    }
+
     /// <summary>Deletes rows of old batches, oldest first, as many as the limit says.</summary>
     public async ValueTask SweepAsync(Guid before, int limit)
     {

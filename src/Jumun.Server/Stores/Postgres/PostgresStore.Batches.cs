@@ -138,8 +138,7 @@ internal sealed partial class PostgresStore
             {
                 // Batch ids are of version 7: they sort by the time of their batch. The time is the database's: by a clock that is ahead,
                 // rows would go that others still look their commits up by.
-                DateTimeOffset keptFrom = DateTimeOffset.FromUnixTimeMilliseconds(await NowThereAsync().ConfigureAwait(false))
-                    .AddSeconds(-Bounds.PostgresBatchSeconds);
+                DateTimeOffset keptFrom = (await db.NowAsync().ConfigureAwait(false)).AddSeconds(-Bounds.PostgresBatchSeconds);
                 await db.SweepAsync(Guid.CreateVersion7(keptFrom), Bounds.SweptBatches * sides.Length).ConfigureAwait(false);
             }
 

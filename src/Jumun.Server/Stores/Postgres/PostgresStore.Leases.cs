@@ -12,6 +12,9 @@ internal sealed partial class PostgresStore
 {
     private const string NowMs = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
+    /// <summary>The database's clock, in milliseconds since 1970.</summary>
+    public const string NowText = $"SELECT {NowMs}";
+
     private static readonly long LeaseMs = Bounds.LeaseSeconds * 1_000;
 
     public async ValueTask<LeasedShare> RenewLeasesAsync(Guid process, bool mayGive)

@@ -134,14 +134,11 @@ internal sealed partial class PostgresStore : IStore
     private async ValueTask<bool> IsClockOffAsync()
     {
         long asked = Stopwatch.GetTimestamp();
-        long there = await NowThereAsync().ConfigureAwait(false);
+        long there = await FirstAsync(new Query(NowText), static row => row.GetInt64(0)).ConfigureAwait(false);
         double trip = Stopwatch.GetElapsedTime(asked).TotalMilliseconds;
         double off = Math.Abs(TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() - (trip / 2) - there);
         return off - (trip / 2) > Bounds.ClockMilliseconds;
     }
-
-    /// <summary>The database's clock, in milliseconds since 1970.</summary>
-    private ValueTask<long> NowThereAsync() => FirstAsync(new Query($"SELECT {NowMs}"), static row => row.GetInt64(0));
 
     public async ValueTask DisposeAsync()
     {
