@@ -177,7 +177,11 @@ internal sealed class Auth
         }
 
         bool isAdministrator = jwt.Claims.Any(claim => claim is { Type: "role", Value: "admin" });
-        var caller = new Caller(jwt.Subject, isAdministrator, new DateTimeOffset(jwt.ValidTo, TimeSpan.Zero) + ClockSkew);
+
+        // A token that never ends may come with the last moment of all, to which nothing can be added.
+        var end = new DateTimeOffset(jwt.ValidTo, TimeSpan.Zero);
+        DateTimeOffset expiresAt = end < DateTimeOffset.MaxValue - ClockSkew ? end + ClockSkew : DateTimeOffset.MaxValue;
+        var caller = new Caller(jwt.Subject, isAdministrator, expiresAt);
         current.Remember(hash, caller);
         return caller;
     }
@@ -199,7 +203,7 @@ internal sealed class Auth
         DateTime now = clock.GetUtcNow().UtcDateTime;
 
         // A missing beginning may come as the first moment of all, from which nothing can be subtracted.
-        return expires is { } end && now < end + ClockSkew && (notBefore is not { } start || now + ClockSkew >= start);
+        return expires is { } end && now - ClockSkew < end && (notBefore is not { } start || now + ClockSkew >= start);
     }
 
     /// <summary>

@@ -153,8 +153,14 @@ internal static class Bounds
     /// <summary>Partitions into which members are divided for what processes share: a member is in one of them.</summary>
     public const int Partitions = 64;
 
-    /// <summary>How long a process may work on a partition before it has to ask again, in seconds.</summary>
+    /// <summary>
+    /// How long after a process was last heard of its partitions are another's, in seconds: so long a machine may be silent
+    /// that vanished from the network and left its session open.
+    /// </summary>
     public const int LeaseSeconds = 8;
+
+    /// <summary>The same where its session has ended, as it does at once when the process dies.</summary>
+    public const int LeaseOfEndedSeconds = 3;
 
     /// <summary>Events that the relay hands to the data platform at once.</summary>
     public const int RelayedEvents = 1_000;

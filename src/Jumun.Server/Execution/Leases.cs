@@ -5,29 +5,28 @@ namespace Jumun.Server.Execution;
 
 /// <summary>
 /// What the server processes on one database do once and not each: deliver a member's events and sweep. The members are
-/// divided into partitions, and a process works on those that it leases. Each lease is good for
-/// <see cref="Bounds.LeaseSeconds"/>; a process that went away is followed by the others when its leases end.
+/// divided into partitions, and a process works on those that it leases. A process that went away is followed by the others
+/// <see cref="Bounds.LeaseOfEndedSeconds"/> after it was last heard of, or <see cref="Bounds.LeaseSeconds"/> if it left its session open.
 /// </summary>
 internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundService
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(Bounds.LeaseSeconds / 8.0);
     private static readonly TimeSpan Soon = Period / 4;
-    private static readonly TimeSpan Good = TimeSpan.FromSeconds(Bounds.LeaseSeconds * 0.75);
 
     private readonly Guid process = Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
     private readonly SemaphoreSlim unused = new(1, 1);
     private Held held = Held.Nothing;
+    private bool failed;
 
     /// <summary>
-    /// The partitions that are this process's now: none when the leases were not renewed in time. Some time before a
-    /// lease ends it counts no more, because clocks do not run alike.
+    /// The partitions that are this process's now: none when the leases were not renewed in time.
     /// </summary>
     public IReadOnlyList<short> Partitions
     {
         get
         {
             Held now = Volatile.Read(ref held);
-            return Stopwatch.GetElapsedTime(now.RenewedAt) < Good ? now.Share.Partitions : [];
+            return Stopwatch.GetElapsedTime(now.RenewedAt) < now.Share.GoodFor ? now.Share.Partitions : [];
         }
     }
 
@@ -70,8 +69,8 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
     {
         while (!stoppingToken.IsCancellationRequested)
         {
-            // Partitions that move wait for their next process no longer than they must.
-            await Task.Delay(Volatile.Read(ref held).Share.IsSettled ? Period : Soon, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // Partitions that move wait for their next process no longer than they must, nor do leases that end.
+            await Task.Delay(failed || !Volatile.Read(ref held).Share.IsSettled ? Soon : Period, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (!stoppingToken.IsCancellationRequested)
             {
                 await RenewAsync().ConfigureAwait(false);
@@ -94,9 +93,12 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
             }
 
             Volatile.Write(ref held, new Held(share, asked));
+            failed = false;
         }
         catch (Exception error)
         {
+            failed = true;
+
             // Of a store that is unavailable those tell whose work it stops.
             if (error is not StoreUnavailableException)
             {
@@ -128,6 +130,6 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
 
     private sealed record Held(LeasedShare Share, long RenewedAt)
     {
-        public static Held Nothing { get; } = new(new LeasedShare([], Processes: 0, IsSettled: true), 0);
+        public static Held Nothing { get; } = new(LeasedShare.Nothing, 0);
     }
 }

@@ -102,7 +102,8 @@ internal interface IStore : IAsyncDisposable
     ValueTask<List<PendingEvent>> PendingEventsAsync(IReadOnlyList<short> partitions, IReadOnlyList<Delivery> events);
 
     /// <summary>
-    /// Renews the leases of a process, and takes free partitions up to its share among the processes that live.
+    /// Renews the leases of a process, and takes free partitions up to its share among the processes that live. A store is one
+    /// process's, which asks for this and gives up one after the other.
     /// </summary>
     /// <param name="process">The process.</param>
     /// <param name="mayGive">Whether partitions beyond its share may be given to others now.</param>
@@ -136,13 +137,17 @@ internal interface IStore : IAsyncDisposable
 }
 
 /// <summary>What a process holds of the partitions.</summary>
-/// <param name="Partitions">Those that are its own for <see cref="Bounds.LeaseSeconds"/> from when it asked, in order.</param>
+/// <param name="Partitions">Those that are its own, in order.</param>
 /// <param name="Processes">How many processes live.</param>
 /// <param name="IsSettled">Whether that is its share, no more and no less; otherwise partitions are about to move.</param>
-internal sealed record LeasedShare(IReadOnlyList<short> Partitions, int Processes, bool IsSettled)
+/// <param name="GoodFor">How long it may go by that, from when it asked.</param>
+internal sealed record LeasedShare(IReadOnlyList<short> Partitions, int Processes, bool IsSettled, TimeSpan GoodFor)
 {
+    /// <summary>What a process holds that does not know.</summary>
+    public static LeasedShare Nothing { get; } = new([], Processes: 0, IsSettled: false, TimeSpan.Zero);
+
     /// <summary>What a process holds whose clock is off the database's: nothing, until it is right.</summary>
-    public static LeasedShare ClockIsOff { get; } = new([], Processes: 0, IsSettled: true);
+    public static LeasedShare ClockIsOff { get; } = new([], Processes: 0, IsSettled: true, TimeSpan.Zero);
 }
 
 /// <summary>An event to be delivered.</summary>

@@ -54,6 +54,12 @@ public sealed class TokenTests(ShopFixture fixture) : IClassFixture<ShopFixture>
     public async Task A_token_counts_until_30_seconds_after_its_expiry(int seconds, bool isAccepted) =>
         await IsAsync(isAccepted, With("exp", Now(seconds)));
 
+    /// <summary>The last second of the year 9999, and one that no calendar has: tokens that never end are issued so.</summary>
+    [Theory]
+    [InlineData(253_402_300_799)]
+    [InlineData(9_999_999_999_999)]
+    public async Task A_token_that_never_ends_counts(long end) => await IsAsync(true, With("exp", end));
+
     [Theory]
     [InlineData(25, true)]
     [InlineData(35, false)]

@@ -11,7 +11,7 @@ namespace Jumun.Tests.Processes;
 public sealed class LeaseHoldersTests : IAsyncLifetime
 {
     private string database = "";
-    private PostgresStore store = null!;
+    private PostgresStore[] stores = [];
     private Leases one = null!;
     private Leases two = null!;
 
@@ -20,10 +20,10 @@ public sealed class LeaseHoldersTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         database = await PostgresServer.CreateShopAsync();
-        store = await PostgresStore.OpenAsync(database, "test");
-        one = new Leases(store, NullLogger<Leases>.Instance);
+        stores = [await PostgresStore.OpenAsync(database, "one"), await PostgresStore.OpenAsync(database, "two")];
+        one = new Leases(stores[0], NullLogger<Leases>.Instance);
         await Task.Delay(2, Cancellation);
-        two = new Leases(store, NullLogger<Leases>.Instance);
+        two = new Leases(stores[1], NullLogger<Leases>.Instance);
         await one.StartAsync(Cancellation);
     }
 
@@ -35,7 +35,11 @@ public sealed class LeaseHoldersTests : IAsyncLifetime
             leases.Dispose();
         }
 
-        await store.DisposeAsync();
+        foreach (PostgresStore store in stores)
+        {
+            await store.DisposeAsync();
+        }
+
         await PostgresServer.DropDatabaseAsync(database);
     }
 

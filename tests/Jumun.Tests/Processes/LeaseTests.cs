@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Jumun.Server;
 using Jumun.Server.Stores;
 using Jumun.Server.Stores.Postgres;
@@ -11,19 +12,19 @@ public sealed class LeaseTests : IAsyncLifetime
 {
     private static readonly short[] All = [.. Enumerable.Range(0, Bounds.Partitions).Select(number => (short)number)];
 
+    private readonly ConcurrentDictionary<Guid, PostgresStore> stores = new();
     private string database = "";
-    private PostgresStore store = null!;
     private int processes;
 
-    public async ValueTask InitializeAsync()
-    {
-        database = await PostgresServer.CreateShopAsync();
-        store = await PostgresStore.OpenAsync(database, "test");
-    }
+    public async ValueTask InitializeAsync() => database = await PostgresServer.CreateShopAsync();
 
     public async ValueTask DisposeAsync()
     {
-        await store.DisposeAsync();
+        foreach (PostgresStore store in stores.Values)
+        {
+            await store.DisposeAsync();
+        }
+
         await PostgresServer.DropDatabaseAsync(database);
     }
 
@@ -132,18 +133,53 @@ public sealed class LeaseTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_a_process_held_whose_session_ended_is_another_s_unless_it_was_heard_of_just_now()
+    {
+        Guid[] both = [NewProcess(), NewProcess()];
+        await SettleAsync(both);
+        await EndSessionAsync(both[1]);
+        LeasedShare share = await RenewAsync(both[0]);
+        Assert.Equal((32, 2, true), (share.Partitions.Count, share.Processes, share.IsSettled));
+
+        // It lost no more than its session: it has another one when it speaks again, however late, and holds what it held.
+        await Assert.ThrowsAsync<StoreUnavailableException>(() => RenewAsync(both[1]));
+        Assert.Equal(32, (await RenewAsync(both[1])).Partitions.Count);
+        await SilentAsync(both[1]);
+        share = await RenewAsync(both[0]);
+        Assert.Equal((32, 2), (share.Partitions.Count, share.Processes));
+
+        // It does not speak again.
+        await EndSessionAsync(both[1]);
+        share = await RenewAsync(both[0]);
+        Assert.Equal(All, share.Partitions);
+        Assert.Equal((1, true), (share.Processes, share.IsSettled));
+    }
+
+    /// <summary>The version before writes down no session.</summary>
+    [Fact]
+    public async Task A_process_of_which_no_session_is_known_is_waited_for()
+    {
+        Guid[] both = [NewProcess(), NewProcess()];
+        await SettleAsync(both);
+        await RunAsync($"UPDATE processes SET session = NULL WHERE process_id = '{both[1]}'");
+        await SilentAsync(both[1]);
+        LeasedShare share = await RenewAsync(both[0]);
+        Assert.Equal((32, 2), (share.Partitions.Count, share.Processes));
+    }
+
+    [Fact]
     public async Task Leases_that_are_given_up_are_free_at_once()
     {
         Guid[] both = [NewProcess(), NewProcess()];
         await SettleAsync(both);
-        await store.GiveUpLeasesAsync(both[0]);
+        await GiveUpAsync(both[0]);
         LeasedShare share = await RenewAsync(both[1]);
         Assert.Equal(All, share.Partitions);
         Assert.Equal((1, true), (share.Processes, share.IsSettled));
 
         // Who holds nothing gives nothing up.
-        await store.GiveUpLeasesAsync(both[0]);
-        await store.GiveUpLeasesAsync(NewProcess());
+        await GiveUpAsync(both[0]);
+        await GiveUpAsync(NewProcess());
         Assert.Equal(All, (await RenewAsync(both[1])).Partitions);
     }
 
@@ -181,7 +217,7 @@ public sealed class LeaseTests : IAsyncLifetime
                 Guid gone = alive[random.Next(alive.Count)];
                 alive.Remove(gone);
                 await (random.Next(2) == 0
-                    ? store.GiveUpLeasesAsync(gone).AsTask()
+                    ? GiveUpAsync(gone)
                     : RunAsync($"UPDATE processes SET seen_at = 0 WHERE process_id = '{gone}'; UPDATE leases SET until = 0 WHERE holder = '{gone}'"));
             }
 
@@ -193,6 +229,13 @@ public sealed class LeaseTests : IAsyncLifetime
         await SettleAsync(alive);
         Assert.Equal(All, (await Task.WhenAll(alive.Select(process => RenewAsync(process)))).SelectMany(share => share.Partitions).Order());
     }
+
+    /// <summary>Nothing was heard of it for so long that the end of its session counts.</summary>
+    private Task SilentAsync(Guid process) =>
+        RunAsync($"UPDATE processes SET seen_at = seen_at - {Bounds.LeaseOfEndedSeconds * 1_000} WHERE process_id = '{process}'");
+
+    private Task EndSessionAsync(Guid process) =>
+        RunAsync($"SELECT pg_terminate_backend(session, 10000) FROM processes WHERE process_id = '{process}'");
 
     /// <summary>What the database tells a process of the time.</summary>
     private async Task ClockAsync(string off)
@@ -209,7 +252,16 @@ public sealed class LeaseTests : IAsyncLifetime
     /// <summary>As process ids are made: later ones sort later.</summary>
     private Guid NewProcess() => Guid.CreateVersion7(DateTimeOffset.UnixEpoch.AddSeconds(++processes));
 
-    private Task<LeasedShare> RenewAsync(Guid process, bool mayGive = true) => store.RenewLeasesAsync(process, mayGive).AsTask();
+    private async Task<LeasedShare> RenewAsync(Guid process, bool mayGive = true) =>
+        await (await StoreAsync(process)).RenewLeasesAsync(process, mayGive);
+
+    private async Task GiveUpAsync(Guid process) => await (await StoreAsync(process)).GiveUpLeasesAsync(process);
+
+    /// <summary>Each process has a store of its own.</summary>
+    private async Task<PostgresStore> StoreAsync(Guid process) =>
+        stores.TryGetValue(process, out PostgresStore? store)
+            ? store
+            : stores.GetOrAdd(process, await PostgresStore.OpenAsync(database, processName: null));
 
     /// <summary>Asks for each until partitions move no more: all are seen, then the surplus is given, then taken.</summary>
     private async Task SettleAsync(IReadOnlyList<Guid> all)

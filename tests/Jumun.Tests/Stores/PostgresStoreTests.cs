@@ -70,7 +70,8 @@ public sealed class PostgresStoreTests : StoreContract
             var error = await Assert.ThrowsAsync<SetupException>(() => PostgresStore.OpenAsync(fresh, null));
             Assert.Contains("Run 'migrate'", error.Message, StringComparison.Ordinal);
             IReadOnlyList<string>[] steps = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => PostgresStore.MigrateAsync(fresh)));
-            Assert.Equal(["0001-shop.sql", "0002-dead-events.sql", "0003-forgotten-events.sql"], steps.SelectMany(names => names));
+            Assert.Equal(
+                ["0001-shop.sql", "0002-dead-events.sql", "0003-forgotten-events.sql", "0004-sessions.sql"], steps.SelectMany(names => names));
         }
         finally
         {

@@ -5,6 +5,8 @@ namespace Jumun.Server.Stores.Postgres;
 /// <summary>
 /// Which process works on which partition. Each that lives wants every n-th partition, by its place among the n that live;
 /// it gives back what it holds beyond that, and takes what is free. Times are the database's, so that clocks need not agree.
+/// A process renews over one session of its own and writes down which: when the process dies its session ends with it, and the others
+/// need not wait for its leases to end. A process that only lost its session opens another, long before they look.
 /// A lease's fence counts its holders, for whoever looks into the table. No delivery is checked against it: two processes that
 /// deliver the same send it under the same id.
 /// </summary>
@@ -16,6 +18,12 @@ internal sealed partial class PostgresStore
     public const string NowText = $"SELECT {NowMs}";
 
     private static readonly long LeaseMs = Bounds.LeaseSeconds * 1_000;
+    private static readonly long LeaseOfEndedMs = Bounds.LeaseOfEndedSeconds * 1_000;
+
+    // Its leases count here no more some time before they may be another's, because clocks do not run alike.
+    private static readonly TimeSpan GoodFor = TimeSpan.FromSeconds(Bounds.LeaseOfEndedSeconds - 0.5);
+
+    private NpgsqlConnection? leasing;
 
     public async ValueTask<LeasedShare> RenewLeasesAsync(Guid process, bool mayGive)
     {
@@ -30,37 +38,48 @@ internal sealed partial class PostgresStore
             return LeasedShare.ClockIsOff;
         }
 
-        try
+        return await LeasingAsync(async connection =>
         {
-            await using NpgsqlConnection connection = await readers.OpenConnectionAsync().ConfigureAwait(false);
             (List<Guid> alive, List<short> held) = await SeenAsync(connection, process).ConfigureAwait(false);
             int place = alive.IndexOf(process);
             short[] share = [.. Enumerable.Range(0, Bounds.Partitions).Where(number => number % alive.Count == place).Select(number => (short)number)];
             short[] surplus = mayGive ? [.. held.Except(share)] : [];
             List<short> taken = await TakeAsync(connection, process, surplus, [.. share.Except(held)]).ConfigureAwait(false);
             short[] partitions = [.. held.Except(surplus).Union(taken).Order()];
-            return new LeasedShare(partitions, alive.Count, IsSettled: partitions.AsSpan().SequenceEqual(share));
-        }
-        catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
-        {
-            throw new StoreUnavailableException(RequestOutcome.None, error);
-        }
+            return new LeasedShare(partitions, alive.Count, IsSettled: partitions.AsSpan().SequenceEqual(share), GoodFor);
+        }).ConfigureAwait(false);
     }
 
-    public async ValueTask GiveUpLeasesAsync(Guid process)
+    public async ValueTask GiveUpLeasesAsync(Guid process) => await LeasingAsync(async connection =>
+    {
+        await using NpgsqlBatch batch = Writing(connection);
+        Add(batch, "UPDATE leases SET holder = NULL, until = 0 WHERE holder = $1").Add(process);
+        Add(batch, "DELETE FROM processes WHERE process_id = $1").Add(process);
+        Add(batch, "COMMIT");
+        return await batch.ExecuteNonQueryAsync().ConfigureAwait(false);
+    }).ConfigureAwait(false);
+
+    /// <summary>Does something over the session of the leases, which is opened anew after an error.</summary>
+    private async Task<T> LeasingAsync<T>(Func<NpgsqlConnection, Task<T>> work)
     {
         try
         {
-            await using NpgsqlConnection connection = await readers.OpenConnectionAsync().ConfigureAwait(false);
-            await using NpgsqlBatch batch = Writing(connection);
-            Add(batch, "UPDATE leases SET holder = NULL, until = 0 WHERE holder = $1").Add(process);
-            Add(batch, "DELETE FROM processes WHERE process_id = $1").Add(process);
-            Add(batch, "COMMIT");
-            await batch.ExecuteNonQueryAsync().ConfigureAwait(false);
+            return await work(leasing ??= await readers.OpenConnectionAsync().ConfigureAwait(false)).ConfigureAwait(false);
         }
-        catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
+        catch (Exception error)
         {
-            throw new StoreUnavailableException(RequestOutcome.None, error);
+            if (leasing is { } lost)
+            {
+                leasing = null;
+                await lost.DisposeAsync().ConfigureAwait(false);
+            }
+
+            if (PostgresErrors.IsOfDatabase(error))
+            {
+                throw new StoreUnavailableException(RequestOutcome.None, error);
+            }
+
+            throw;
         }
     }
 
@@ -69,11 +88,22 @@ internal sealed partial class PostgresStore
     {
         await using NpgsqlBatch batch = Writing(connection);
         Add(batch, $"""
-            INSERT INTO processes (process_id, seen_at) VALUES ($1, {NowMs})
-            ON CONFLICT (process_id) DO UPDATE SET seen_at = excluded.seen_at
+            INSERT INTO processes (process_id, seen_at, session) VALUES ($1, {NowMs}, pg_backend_pid())
+            ON CONFLICT (process_id) DO UPDATE SET seen_at = excluded.seen_at, session = excluded.session
             """).Add(process);
         Add(batch, $"DELETE FROM processes WHERE seen_at < {NowMs} - 10 * $1").Add(LeaseMs);
-        Add(batch, $"SELECT process_id FROM processes WHERE seen_at > {NowMs} - $1 ORDER BY process_id").Add(LeaseMs);
+
+        // A process whose session ended is dead, unless it was heard of just now and is about to open another.
+        Add(batch, $"""
+            UPDATE leases SET holder = NULL, until = 0 WHERE holder IN (
+              SELECT process_id FROM processes
+              WHERE seen_at < {NowMs} - $1 AND session <> ALL (SELECT pid FROM pg_stat_activity))
+            """).Add(LeaseOfEndedMs);
+        Add(batch, $"""
+            SELECT process_id FROM processes
+            WHERE seen_at > {NowMs} - $1 AND (seen_at >= {NowMs} - $2 OR session IS NULL OR session IN (SELECT pid FROM pg_stat_activity))
+            ORDER BY process_id
+            """).Add(LeaseMs).Add(LeaseOfEndedMs);
 
         // One that ran out may be another's by now, and is taken anew like any that is free.
         Add(batch, $"UPDATE leases SET until = {NowMs} + $2 WHERE holder = $1 AND until > {NowMs} RETURNING partition").Add(process).Add(LeaseMs);

@@ -149,6 +149,11 @@ internal sealed partial class PostgresStore : IStore
             await sides[lane].Hosts.DisposeAsync().ConfigureAwait(false);
         }
 
+        if (leasing is not null)
+        {
+            await leasing.DisposeAsync().ConfigureAwait(false);
+        }
+
         reading.Dispose();
         await readers.DisposeAsync().ConfigureAwait(false);
     }

@@ -115,7 +115,8 @@ internal sealed partial class SqliteStore : IStore
     }
 
     /// <summary>One process writes to a file, so all that is to be done is its own.</summary>
-    public ValueTask<LeasedShare> RenewLeasesAsync(Guid process, bool mayGive) => new(new LeasedShare(AllPartitions, Processes: 1, IsSettled: true));
+    public ValueTask<LeasedShare> RenewLeasesAsync(Guid process, bool mayGive) =>
+        new(new LeasedShare(AllPartitions, Processes: 1, IsSettled: true, TimeSpan.MaxValue));
 
     public ValueTask GiveUpLeasesAsync(Guid process) => ValueTask.CompletedTask;
 
