@@ -87,7 +87,7 @@ internal static class Bounds
     /// <summary>What little is, at first: pages that the lane copies itself.</summary>
     public const int CheckpointRestPages = 128;
 
-    /// <summary>Pages in the log from which on the lane waits for the copy, and for readers.</summary>
+    /// <summary>Pages in the log from which on the lane waits for a copy that falls behind, and for readers.</summary>
     public const int LogPages = 32_768;
 
     /// <summary>Size to which the write-ahead log is cut back after a checkpoint that emptied it, in bytes.</summary>
@@ -136,7 +136,7 @@ internal static class Bounds
     public const int PostgresBatchSeconds = 600;
 
     /// <summary>Batch rows that one sweep deletes.</summary>
-    public const int SweptBatches = 10_000;
+    public const int SweptBatches = 20_000;
 
     /// <summary>Keys of each kind whose shards are asked for, to check the shard map.</summary>
     public const int ShardProbes = 32;

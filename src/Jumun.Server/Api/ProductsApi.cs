@@ -92,39 +92,60 @@ internal sealed class ProductsApi(Shop shop, TopProductsCache top)
 }
 
 /// <summary>
-/// The lists of top products, read at most once in <see cref="Bounds.TopProductsAgeMilliseconds"/> for each window.
+/// The lists of top products, read at most once in <see cref="Bounds.TopProductsAgeMilliseconds"/> for each window, and one after
+/// the other: a long window over many products takes the store a while, and nobody needs a token to ask for it.
 /// Only this list may be a moment old: everything else is read when it is asked for.
 /// </summary>
 internal sealed class TopProductsCache(Shop shop)
 {
     private readonly Lock gate = new();
-    private readonly (long ReadAt, Task<TopProducts> List)?[] lists = new (long, Task<TopProducts>)?[Bounds.TopDays + 1];
+    private readonly SemaphoreSlim loading = new(1);
+    private readonly Task<Listed>?[] lists = new Task<Listed>?[Bounds.TopDays + 1];
 
     public async ValueTask<TopProducts> ReadAsync(int days, int limit)
     {
-        TopProducts list = await CurrentAsync(days).ConfigureAwait(false);
+        TopProducts list = (await CurrentAsync(days).ConfigureAwait(false)).List;
         return limit >= list.Items.Count ? list : list with { Items = [.. list.Items.Take(limit)] };
     }
 
-    private Task<TopProducts> CurrentAsync(int days)
+    private Task<Listed> CurrentAsync(int days)
     {
         lock (gate)
         {
-            if (lists[days] is { } known && !known.List.IsFaulted
-                && shop.Clock.GetElapsedTime(known.ReadAt).TotalMilliseconds < Bounds.TopProductsAgeMilliseconds)
+            if (lists[days] is { } known
+                && (!known.IsCompleted || (known.IsCompletedSuccessfully && shop.Clock.GetElapsedTime(known.Result.ReadAt) < known.Result.GoodFor)))
             {
-                return known.List;
+                return known;
             }
 
-            long now = shop.Clock.GetTimestamp();
-            Task<TopProducts> fresh = LoadAsync(SalesWindow.Last(shop.Now, days));
-            lists[days] = (now, fresh);
-            return fresh;
+            // Elsewhere, because SQLite reads where it is asked: who comes meanwhile must not wait here.
+            return lists[days] = Task.Run(() => LoadAsync(days));
         }
     }
 
-    private async Task<TopProducts> LoadAsync(SalesWindow window) => new(
-        SalesHours.StartOf(window.FromHour),
-        SalesHours.StartOf(window.ToHour),
-        await shop.Store.TopProductsAsync(window, Bounds.PageItems).ConfigureAwait(false));
+    private async Task<Listed> LoadAsync(int days)
+    {
+        await loading.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            long readAt = shop.Clock.GetTimestamp();
+            SalesWindow window = SalesWindow.Last(shop.Now, days);
+            var list = new TopProducts(
+                SalesHours.StartOf(window.FromHour),
+                SalesHours.StartOf(window.ToHour),
+                await shop.Store.TopProductsAsync(window, Bounds.PageItems).ConfigureAwait(false));
+
+            // One that takes long rests as long as it took.
+            TimeSpan twice = 2 * shop.Clock.GetElapsedTime(readAt);
+            TimeSpan age = TimeSpan.FromMilliseconds(Bounds.TopProductsAgeMilliseconds);
+            return new Listed(list, readAt, twice > age ? twice : age);
+        }
+        finally
+        {
+            loading.Release();
+        }
+    }
+
+    /// <summary>A list, and how long it is good from when it was read.</summary>
+    private sealed record Listed(TopProducts List, long ReadAt, TimeSpan GoodFor);
 }

@@ -1,4 +1,5 @@
 using Jumun.Server.Stores;
+using Microsoft.Win32.SafeHandles;
 
 namespace Jumun.Server.DataPlatform;
 
@@ -90,6 +91,13 @@ internal sealed class FileSink : ISink
         {
             file.SetLength(end);
             throw;
+        }
+
+        // Whoever moved the file meanwhile may have read it to its end already: then the events go out again, to the file that has the name.
+        using SafeFileHandle named = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        if (RandomAccess.GetLength(named) < file.Length)
+        {
+            throw new IOException($"{path} was moved away while events were written to it.");
         }
     }
 

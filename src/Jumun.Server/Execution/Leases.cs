@@ -70,7 +70,8 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
         while (!stoppingToken.IsCancellationRequested)
         {
             // Partitions that move wait for their next process no longer than they must, nor do leases that end.
-            await Task.Delay(failed || !Volatile.Read(ref held).Share.IsSettled ? Soon : Period, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            TimeSpan pause = failed || !Volatile.Read(ref held).Share.IsSettled ? Soon : Period;
+            await Task.Delay(pause, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (!stoppingToken.IsCancellationRequested)
             {
                 await RenewAsync().ConfigureAwait(false);

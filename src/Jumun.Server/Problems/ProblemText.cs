@@ -140,8 +140,7 @@ internal sealed record ProblemText(int Status, Text Title, Text Detail)
             new("Temporarily unavailable", "일시적으로 사용 불가"),
             new("With outcome 'none' this attempt did nothing; with 'unknown' it may have. Try again after the seconds in Retry-After, under the "
                 + "same Idempotency-Key: an earlier attempt that had no clear answer may have been carried out.",
-                "outcome이 'none'이면 이번 시도는 처리되지 않았고, 'unknown'이면 처리되었을 수 있습니다. 결과가 확실하지 않은 이전 시도가 이미 처리되었을 수 있으니 "
-                + "Retry-After 초 뒤에 같은 Idempotency-Key로 다시 시도하세요.")),
+                "'none'이면 이번 시도는 처리되지 않았습니다. 결과를 모르는 시도는 처리되었을 수 있으니 Retry-After 초 뒤에 같은 Idempotency-Key로 다시 시도하세요.")),
         RefusalCode.InternalError => new(500,
             new("Internal error", "내부 오류"),
             new("Something is wrong on our side. Tell the operators the traceId.", "서버에 문제가 있습니다. 운영자에게 traceId를 알려 주세요.")),

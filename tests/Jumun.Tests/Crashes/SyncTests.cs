@@ -35,6 +35,26 @@ public sealed class SyncTests : IDisposable
         await trace.EndAsync();
     }
 
+    /// <summary>A clean stop deletes the log. What the next one holds is of no use to a crash that forgets its name.</summary>
+    [Fact]
+    public async Task The_name_of_a_new_log_is_synced_with_its_first_commit()
+    {
+        string data = Path.Combine(folder.FullName, "data", "jumun.db");
+        using var server = new ServerProcess(folder.FullName, new() { ["ConnectionStrings:Jumun"] = $"Data Source={data}" });
+        await server.StartAsync(Cancellation);
+        await server.TerminateAsync(Cancellation);
+        Assert.False(File.Exists(data + "-wal"));
+        await server.StartAsync(Cancellation);
+        using HttpClient http = Client(server);
+        using var trace = await Trace.StartAsync(Path.Combine(folder.FullName, "trace"), ["-y"], server.ProcessId);
+        await ChargeAsync(http);
+        await TestShop.UntilAsync(async () => await trace.SyncsAsync($"<{Path.GetDirectoryName(data)}>") == 1, seconds: 5);
+        await ChargeAsync(http);
+        await TestShop.UntilAsync(async () => await trace.SyncsAsync($"<{data}-wal>") >= 2, seconds: 5);
+        Assert.Equal(1, await trace.SyncsAsync($"<{Path.GetDirectoryName(data)}>"));
+        await trace.EndAsync();
+    }
+
     [Fact]
     public async Task A_commit_whose_sync_failed_is_said_to_have_no_effect_and_a_kill_does_not_bring_it_back()
     {
@@ -150,9 +170,10 @@ public sealed class SyncTests : IDisposable
             return new Trace(strace, path);
         }
 
-        public async Task<int> SyncsAsync() =>
-            (await File.ReadAllLinesAsync(path, Cancellation)).Count(line => line.Contains("fdatasync(", StringComparison.Ordinal)
-                || line.Contains("fsync(", StringComparison.Ordinal));
+        /// <summary>How many there were, of all or of a file.</summary>
+        public async Task<int> SyncsAsync(string of = "") =>
+            (await File.ReadAllLinesAsync(path, Cancellation)).Count(line => line.Contains(of, StringComparison.Ordinal)
+                && (line.Contains("fdatasync(", StringComparison.Ordinal) || line.Contains("fsync(", StringComparison.Ordinal)));
 
         public async Task EndAsync()
         {

@@ -1,3 +1,4 @@
+using Jumun.Orders;
 using Jumun.Points;
 using Jumun.Products;
 using Jumun.Server;
@@ -10,7 +11,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Jumun.Tests.Execution;
 
 /// <summary>The executor over a real SQLite file, and every way in which a batch can fail.</summary>
-public sealed class ExecutorTests : IAsyncLifetime
+public sealed partial class ExecutorTests : IAsyncLifetime
 {
     private readonly string folder = Directory.CreateTempSubdirectory("jumun-executor-").FullName;
     private readonly TestClock clock = new();
@@ -83,6 +84,28 @@ public sealed class ExecutorTests : IAsyncLifetime
         Assert.All(await Task.WhenAll([first, .. before, .. after]), settlement => Assert.NotNull(settlement.Answer));
         Assert.Equal(5, (await store.PointsAsync("a9")).Balance);
         Assert.Equal(5, (await store.PointsAsync("b0")).Balance);
+    }
+
+    [Fact]
+    public async Task A_row_that_makes_no_sense_answers_500_and_costs_its_neighbours_nothing()
+    {
+        long product = ((ProductView)(await executor.SubmitAsync(new CreateProduct("mug", 1, 5))).Answer!).ProductId;
+        var order = (OrderView)(await executor.SubmitAsync(new PlaceOrder(
+            "m", new OrderIds(clock).Next(), [new OrderItem(product, 1)], null, null, TimeSpan.FromMinutes(10)))).Answer!;
+        using (SqliteConnection db = SqliteConnection.Open(Path.Combine(folder, "jumun.db"), readOnly: false))
+        {
+            db.Execute("UPDATE orders SET lines = '{'");
+        }
+
+        using var gate = new Gate();
+        store.Fault = gate.Hold(SqliteStore.FaultPoint.BeforeCommit);
+        Task<Settlement> first = Charge("first", 1);
+        gate.WaitUntilHeld();
+        Task<Settlement>[] neighbours = [.. Enumerable.Range(0, 3).Select(i => Charge($"b{i}", 5))];
+        Task<Settlement> damaged = executor.SubmitAsync(new ExpireOrder("m", order.OrderId)).AsTask();
+        gate.Open();
+        Assert.Equal(RefusalCode.InternalError, (await damaged).Refusal!.Code);
+        Assert.All(await Task.WhenAll([first, .. neighbours]), settlement => Assert.NotNull(settlement.Answer));
     }
 
     [Fact]
@@ -351,19 +374,6 @@ public sealed class ExecutorTests : IAsyncLifetime
         Assert.InRange(await ChargedAtAsync(), first.AddSeconds(-0.9), first.AddMinutes(30));
 
         async Task<DateTimeOffset> ChargedAtAsync() => ((PointsCharged)(await Charge("m", 1)).Answer!).Entry.CreatedAt;
-    }
-
-    [Fact]
-    public async Task Old_idempotency_keys_are_forgotten_a_bounded_number_at_a_time()
-    {
-        await Charge("m", 1, "old");
-        clock.Advance(TimeSpan.FromDays(8));
-        await Charge("m", 1, "new");
-        Assert.True(await store.HasKeysBeforeAsync(clock.GetUtcNow().AddDays(-7)));
-        await executor.SubmitAsync(new ForgetIdempotencyKeys(TimeSpan.FromDays(7)));
-        Assert.False(await store.HasKeysBeforeAsync(clock.GetUtcNow().AddDays(-7)));
-        Assert.True((await Charge("m", 1, "new")).Replayed);
-        Assert.False((await Charge("m", 1, "old")).Replayed);
     }
 
     private static Task<Settlement> Soon(Task<Settlement> settled) => settled.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);

@@ -1,4 +1,6 @@
+using Jumun.Server;
 using Jumun.Server.Stores.Postgres;
+using Npgsql;
 
 namespace Jumun.Tests.Http;
 
@@ -33,5 +35,42 @@ public sealed class PostgresHealthTests
         TestAnswer charged = (await member.PostAsync($"/members/{member.Member}/points/charge", """{"amount":5}""", "k")).Is(200);
         Assert.Equal(10, charged.Number("balance"));
         await shop.AuditAsync();
+    }
+
+    /// <summary>Nobody needs a token for it, and a long window takes long.</summary>
+    [Fact]
+    public async Task However_many_ask_for_the_top_products_one_query_runs_at_a_time()
+    {
+        string database = await PostgresServer.CreateShopAsync();
+        try
+        {
+            await using TestShop shop = await TestShop.StartAsync(new() { ["Jumun:Store"] = "postgres", ["ConnectionStrings:Jumun"] = database });
+            await using var connection = new NpgsqlConnection($"{database};Pooling=false");
+            await connection.OpenAsync(TestContext.Current.CancellationToken);
+            await using NpgsqlTransaction held = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
+            await ScalarAsync("LOCK TABLE sales IN ACCESS EXCLUSIVE MODE");
+            Task<TestAnswer>[] asked = [.. Enumerable.Range(0, 90).Select(i => shop.AsNobody().GetAsync($"/products/top?days={(i % 30) + 1}"))];
+            await TestShop.UntilAsync(async () => await WaitingAsync() > 0);
+
+            // Longer than a list is good for.
+            await Task.Delay(Bounds.TopProductsAgeMilliseconds * 2, TestContext.Current.CancellationToken);
+            asked = [.. asked, .. Enumerable.Range(0, 90).Select(i => shop.AsNobody().GetAsync($"/products/top?days={(i % 30) + 1}"))];
+            (await shop.Somebody().GetAsync("/products")).Is(200);
+            Assert.Equal(1, await WaitingAsync());
+            await held.RollbackAsync(TestContext.Current.CancellationToken);
+            Assert.All(await Task.WhenAll(asked), answer => answer.Is(200));
+
+            async Task<object?> ScalarAsync(string sql)
+            {
+                await using var command = new NpgsqlCommand(sql, connection);
+                return await command.ExecuteScalarAsync(TestContext.Current.CancellationToken);
+            }
+
+            async Task<long> WaitingAsync() => (long)(await ScalarAsync("SELECT count(*) FROM pg_locks WHERE relation = 'sales'::regclass AND NOT granted"))!;
+        }
+        finally
+        {
+            await PostgresServer.DropDatabaseAsync(database);
+        }
     }
 }

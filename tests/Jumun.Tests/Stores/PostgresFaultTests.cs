@@ -1,5 +1,6 @@
 using Jumun.Points;
 using Jumun.Products;
+using Jumun.Server;
 using Jumun.Server.Api;
 using Jumun.Server.Execution;
 using Jumun.Server.Stores;
@@ -97,6 +98,19 @@ public sealed class PostgresFaultTests : IAsyncLifetime
         Assert.True((await ChargeAsync(2, "key")).Replayed);
         Assert.Equal(3, await BalanceAsync());
         Assert.Null(await store.ProbeAsync());
+    }
+
+    /// <summary>By the clock of a process that is far behind, others may have swept the row away by which its commit is looked up.</summary>
+    [Fact]
+    public async Task A_commit_whose_row_may_have_been_swept_away_is_unknown()
+    {
+        var clock = new TestClock();
+        clock.Advance(TimeSpan.FromSeconds(-Bounds.PostgresBatchSeconds - 60));
+        await executor.DisposeAsync();
+        executor = New(store, clock);
+        At(PostgresStore.FaultPoint.Write, () => LoseTheAnswer(refuses: false, () => RunAsync("DELETE FROM batches")));
+        Assert.Equal(RequestOutcome.Unknown, (await ChargeAsync(2)).Refusal!.Outcome);
+        Assert.Equal(3, await BalanceAsync());
     }
 
     [Fact]
@@ -221,7 +235,8 @@ public sealed class PostgresFaultTests : IAsyncLifetime
         Assert.Equal(3, (await store.PointsAsync("m")).Balance);
     }
 
-    private static Executor New(PostgresStore store) => new(store, TimeProvider.System, NullLogger<Executor>.Instance);
+    private static Executor New(PostgresStore store, TimeProvider? clock = null) =>
+        new(store, clock ?? TimeProvider.System, NullLogger<Executor>.Instance);
 
     private static async Task Later(int milliseconds, Action act)
     {
@@ -242,7 +257,7 @@ public sealed class PostgresFaultTests : IAsyncLifetime
     };
 
     /// <summary>The commit arrives; what is said of it does not, and when it has happened the network is cut.</summary>
-    private Task LoseTheAnswer(bool refuses)
+    private Task LoseTheAnswer(bool refuses, Func<Task>? meanwhile = null)
     {
         network.LosesAnswers = true;
         _ = CutAsync();
@@ -251,6 +266,7 @@ public sealed class PostgresFaultTests : IAsyncLifetime
         async Task CutAsync()
         {
             await TestShop.UntilAsync(async () => await BalanceAsync() == 3);
+            await (meanwhile?.Invoke() ?? Task.CompletedTask);
             network.Refuses = refuses;
             network.LosesAnswers = false;
             network.CutProgram();

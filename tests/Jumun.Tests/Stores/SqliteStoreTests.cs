@@ -1,3 +1,4 @@
+using Jumun.Orders;
 using Jumun.Products;
 using Jumun.Server;
 using Jumun.Server.Stores;
@@ -72,7 +73,7 @@ public sealed class SqliteStoreTests : StoreContract
     }
 
     [Fact]
-    public async Task A_log_that_a_reader_kept_starts_again_when_it_is_gone()
+    public async Task A_log_that_a_reader_kept_starts_again_when_it_is_gone_and_the_lane_does_not_stop_to_copy_it()
     {
         ProductView[] products = await Task.WhenAll(Enumerable.Range(0, 500).Select(_ => ProductAsync(stock: 1_000_000, name: new string('x', 200))));
         using (SqliteConnection reader = SqliteStore.OpenReadOnly(DatabasePath))
@@ -84,6 +85,7 @@ public sealed class SqliteStoreTests : StoreContract
         }
 
         await UntilTheLogHasAsync(pages => pages < Bounds.CheckpointPages);
+        Assert.InRange(((SqliteStore)Store).MostCopiedByLane, 1, Bounds.CheckpointPages);
         await AuditAsync();
 
         async Task UntilTheLogHasAsync(Predicate<int> enough)
@@ -154,6 +156,22 @@ public sealed class SqliteStoreTests : StoreContract
             await Store.OldEventsAsync(Clock.GetUtcNow().AddDays(1), null, 10);
         Assert.Equal(2, old.Count);
         Assert.DoesNotContain(newest, old.Select(one => one.EventId));
+    }
+
+    [Fact]
+    public async Task An_event_of_a_clock_that_was_ahead_keeps_no_older_one()
+    {
+        ProductView product = await ProductAsync();
+        Clock.Advance(TimeSpan.FromDays(3_650));
+        OrderView ahead = await BuyAsync("ahead", product);
+        Clock.Advance(TimeSpan.FromDays(-3_650));
+        OrderView old = await BuyAsync("old", product);
+        Clock.Advance(TimeSpan.FromDays(2));
+        await BuyAsync("new", product);
+        (_, Guid found, _) = Assert.Single(await Store.OldEventsAsync(Clock.GetUtcNow().AddDays(-1), null, 10));
+        Assert.Equal(Ids.CompletedEventOf(old.OrderId), found);
+        Assert.Equal(3, (await Store.EventsAsync(null, null, 10)).Count);
+        Assert.Contains(Ids.CompletedEventOf(ahead.OrderId), (await Store.EventsAsync(null, null, 10)).Select(row => row.Event.EventId));
     }
 
     [Fact]

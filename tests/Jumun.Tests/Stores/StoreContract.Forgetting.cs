@@ -207,7 +207,7 @@ public abstract partial class StoreContract
     private EventSweep Sweep(Leases leases, TimeSpan? retention) =>
         new(Executor, Store, leases, retention, Clock, NullLogger<EventSweep>.Instance);
 
-    private async Task<OrderView> BuyAsync(string member, ProductView product)
+    private protected async Task<OrderView> BuyAsync(string member, ProductView product)
     {
         await ChargeAsync(member, product.Price);
         OrderView order = await OrderAsync(member, null, (product.ProductId, 1));

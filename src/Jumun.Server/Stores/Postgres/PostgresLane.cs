@@ -155,6 +155,7 @@ internal sealed class PostgresLane : IDisposable
     /// session still lives this waits for its end, and afterwards that session cannot commit. The row is written again in
     /// either case, so that the answer is as durable as the batch: a commit waits for the standby as the lost one did.
     /// </summary>
+    /// <exception cref="NpgsqlException">It cannot be known, or not now.</exception>
     public Task<bool> HasCommittedAsync(Guid batchId, DateTimeOffset now, TimeSpan time)
     {
         warning = null;
@@ -202,13 +203,22 @@ internal sealed class PostgresLane : IDisposable
         lookup.BatchCommands.Add(Command(
             "INSERT INTO batches (batch_id, created_at, committed) VALUES ($1, $2, false) ON CONFLICT (batch_id) DO NOTHING"));
         lookup.BatchCommands.Add(Command("UPDATE batches SET created_at = $2 WHERE batch_id = $1 RETURNING committed"));
+        lookup.BatchCommands.Add(new NpgsqlBatchCommand(PostgresStore.NowText));
         lookup.BatchCommands.Add(new NpgsqlBatchCommand("COMMIT"));
         await using NpgsqlDataReader reader = await lookup.ExecuteReaderAsync().ConfigureAwait(false);
         bool committed = await reader.ReadAsync().ConfigureAwait(false) && reader.GetBoolean(0);
+        await reader.NextResultAsync().ConfigureAwait(false);
+        long asked = await reader.ReadAsync().ConfigureAwait(false) ? reader.GetInt64(0) : long.MaxValue;
 
         // The commit is the last result: it has succeeded only when it was read.
         while (await reader.NextResultAsync().ConfigureAwait(false))
         {
+        }
+
+        if (!committed && asked - now.ToUnixTimeMilliseconds() > Bounds.PostgresBatchSeconds * 1_000L / 2)
+        {
+            // By the database's clock the batch is as old as the rows that are swept away, as by a clock that is far behind.
+            throw new NpgsqlException("The batch is too old, its row may have been there.");
         }
 
         return warning is { } notice ? throw new NpgsqlException(notice.MessageText) : committed;

@@ -16,14 +16,21 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
     private long pages;
     private long copied;
 
-    // Pages written since the copy began, which it does not tell of.
+    // Pages written since the copy began, which it does not tell of; and what was in the file and what was not when it began.
     private long meanwhile;
+    private (long Copied, long Left) before;
+
+    // Whether the last copy copied less than was written meanwhile.
+    private bool fallsBehind;
 
     // How many the lane would copy itself, of a log that is long.
     private long rest = Bounds.CheckpointRestPages;
 
     // From how many pages on there is something to do again, after a copy failed or a reader stayed.
     private long next;
+
+    /// <summary>The most pages that the lane copied itself between two batches.</summary>
+    public long MostByLane { get; private set; }
 
     /// <summary>To be called by the lane between two batches, with its connection.</summary>
     /// <exception cref="SqliteException">The lane's connection failed. The log holds everything that was acknowledged.</exception>
@@ -32,19 +39,23 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
         int written = writer.TakePagesWritten();
         pages += written;
         meanwhile += written;
-        if (pages < next || (copying is { IsCompleted: false } && pages < Bounds.LogPages))
+        bool isLate = pages >= Bounds.LogPages;
+        if (pages < next || (copying is { IsCompleted: false } && !(isLate && fallsBehind)))
         {
             return;
         }
 
         if (copying is { } copy)
         {
+            // Beyond the bound, and the disk does not follow: the lane waits for it.
             copying = null;
             Learn(await copy.ConfigureAwait(false));
+            if (pages < next)
+            {
+                return;
+            }
         }
 
-        // Beyond the bound the disk does not follow, or a reader stays (an audit, a backup): the lane waits a moment.
-        bool isLate = pages >= Bounds.LogPages;
         if (pages < Bounds.RestartPages)
         {
             if (pages - copied >= Bounds.CheckpointPages)
@@ -52,14 +63,16 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
                 BeginCopy();
             }
         }
-        else if (!isLate && pages - copied > rest)
+        else if (pages - copied > rest)
         {
-            // Where the lane fills the log as fast as it is copied, it takes more upon itself each time.
-            rest *= 2;
+            // Where the lane fills the log as fast as it is copied, it takes more upon itself each time, but never all of a log that
+            // a reader (an audit, a backup) kept growing.
+            rest = Math.Min(2 * rest, Bounds.CheckpointPages);
             BeginCopy();
         }
         else
         {
+            // Beyond the bound the lane waits a moment for readers to go on to the newest state.
             Restart(writer.Checkpoint(isLate ? CheckpointMode.Restart : CheckpointMode.Passive));
         }
     }
@@ -80,7 +93,11 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
         {
             pages = checkpoint.Pages + meanwhile;
             copied = checkpoint.Copied;
-            next = 0;
+            bool isStuck = before.Left > 0 && copied == before.Copied;
+            fallsBehind = !isStuck && pages - copied >= before.Left;
+
+            // A reader keeps the rest from being copied: another try is of use after a while.
+            next = isStuck ? pages + Bounds.CheckpointPages : 0;
         }
         else
         {
@@ -90,6 +107,7 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
 
     private void Restart(Checkpoint checkpoint)
     {
+        MostByLane = Math.Max(MostByLane, checkpoint.Copied - copied);
         rest = Bounds.CheckpointRestPages;
         if (checkpoint.IsWhole)
         {
@@ -107,6 +125,7 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
     private void BeginCopy()
     {
         meanwhile = 0;
+        before = (copied, pages - copied);
         copying = Task.Run(Copy);
     }
 

@@ -31,6 +31,12 @@ internal sealed partial class SqliteStore
             DropWriter();
             throw new StoreUnavailableException(RequestOutcome.None, error);
         }
+        catch
+        {
+            // A row that makes no sense: the statement that read it is in the midst of it, and would refuse the next question.
+            DropWriter();
+            throw;
+        }
     }
 
     public ValueTask CommitAsync(Batch batch)

@@ -5,6 +5,8 @@ namespace Jumun.Server.Stores.Sqlite;
 /// <summary>Idempotency keys and the answers under them.</summary>
 internal sealed partial class SqliteStore
 {
+    private const string NewestKeyText = "SELECT created_at FROM idempotency_keys ORDER BY position DESC LIMIT 1";
+
     private static void LoadKeys(SqliteConnection db, Batch batch)
     {
         if (batch.Keys.Count == 0)
@@ -39,6 +41,12 @@ internal sealed partial class SqliteStore
 
         if (batch.Rows.ForgetKeysBefore is { } moment)
         {
+            // What a clock that was ahead stamped is no younger than what came after it; at the front it would keep the rest from being forgotten.
+            db[$"""
+                UPDATE idempotency_keys SET created_at = ({NewestKeyText}) WHERE position IN (SELECT position FROM
+                  (SELECT position, created_at FROM idempotency_keys ORDER BY position LIMIT ?1) WHERE created_at > ({NewestKeyText}))
+                """].Bind(1, Bounds.ForgottenKeys).Run();
+
             // The first ones, and of these the old ones: asked for the first old ones, it would read all others to find that there are no more.
             db["""
                 DELETE FROM idempotency_keys WHERE position IN (SELECT position FROM

@@ -177,16 +177,21 @@ internal sealed partial class SqliteStore
     public ValueTask<List<((long First, long Second) Place, Guid EventId, OutboxState State)>> OldEventsAsync(
         DateTimeOffset before, (long First, long Second)? after, int limit) => ReadAsync((before, after, limit), static (db, a) =>
     {
-        // Rows stand in the order of their time: at the first that is too young the rest is not looked at. The newest stays,
-        // because a position that was the greatest would be given again, and the relay looks for greater ones.
+        // Rows stand in the order of their time: at the first that is too young the rest is not looked at. One of a clock that was
+        // ahead, younger than the newest, is passed over. The newest stays, because a position that was the greatest would be given
+        // again, and the relay looks for greater ones.
+        DateTimeOffset newest = First(db["SELECT created_at FROM outbox ORDER BY position DESC LIMIT 1"], static row => row.Time(0));
         var events = new List<((long First, long Second) Place, Guid EventId, OutboxState State)>();
         SqliteStatement row = db[$"""
             SELECT o.position, o.event_id, {SqliteRows.EventState}, o.created_at FROM {SqliteRows.EventsWithState}
             WHERE o.position > ?1 AND o.position < (SELECT max(position) FROM outbox) ORDER BY o.position LIMIT ?2
             """].Bind(1, a.after?.First ?? 0).Bind(2, a.limit);
-        while (row.Step() && row.Time(3) < a.before)
+        while (row.Step() && (row.Time(3) < a.before || row.Time(3) > newest))
         {
-            events.Add(((row.Int64(0), 0), row.Guid(1), (OutboxState)row.Int64(2)));
+            if (row.Time(3) < a.before)
+            {
+                events.Add(((row.Int64(0), 0), row.Guid(1), (OutboxState)row.Int64(2)));
+            }
         }
 
         row.Reset();
@@ -194,7 +199,9 @@ internal sealed partial class SqliteStore
     });
 
     public ValueTask<bool> HasKeysBeforeAsync(DateTimeOffset moment) => ReadAsync(moment, static (db, moment) =>
-        First(db["SELECT created_at < ?1 FROM idempotency_keys ORDER BY position LIMIT 1"].Bind(1, moment), static row => row.Int64(0)) != 0);
+        First(
+            db[$"SELECT created_at NOT BETWEEN ?1 AND ({NewestKeyText}) FROM idempotency_keys ORDER BY position LIMIT 1"].Bind(1, moment),
+            static row => row.Int64(0)) != 0);
 
     public ValueTask<List<InvariantReport>> AuditAsync() => ReadAsync(0, static (db, _) => SqliteAudit.Run(db));
 

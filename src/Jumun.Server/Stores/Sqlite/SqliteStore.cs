@@ -57,6 +57,9 @@ internal sealed partial class SqliteStore : IStore
     /// <summary>Called at each point; what it throws happens there. Null outside tests.</summary>
     internal Action<FaultPoint>? Fault { get; set; }
 
+    /// <summary>The most pages of the log that the lane copied into the file itself between two batches.</summary>
+    internal long MostCopiedByLane => checkpoints.MostByLane;
+
     /// <summary>Opens the file for writing, makes it if there is none, and brings its schema up to date.</summary>
     /// <exception cref="SetupException">Another process writes to it, or the file is not ours.</exception>
     public static SqliteStore Open(string path)

@@ -7,7 +7,8 @@ namespace Jumun.Server.Stores.Sqlite;
 /// The system's file layer, but for two things that concern the write-ahead log. Writes to it are gathered and handed
 /// over together: SQLite writes a log in two small pieces a page, each piece is a system call, and a batch has
 /// hundreds. And on Linux it is synced with <c>fdatasync</c>, as SQLite itself does where it was built to: the data and
-/// the size are on the disk, and a changed time of modification does not cost a commit of the file system's journal.
+/// the size are on the disk, and a changed time of modification does not cost a commit of the file system's journal; only the first
+/// sync is SQLite's own.
 /// Nothing is promised earlier or later than before: what was gathered is written before the sync that makes a commit,
 /// before any read of the log, and before the log is measured, cut or closed; and SQLite shows a commit to readers only
 /// after its sync. Only the two connections that are open for writing use it: the lane's and the one that copies the log.
@@ -75,6 +76,7 @@ internal static unsafe partial class WalBufferVfs
 
             // A handle of our own to sync by: SQLite keeps no lock on its log that closing this could drop.
             file->Handle = OperatingSystem.IsLinux() ? OpenFile(name, ReadWriteCloseOnExec) : -1;
+            file->WasSynced = 0;
             file->Methods = Methods;
         }
 
@@ -117,10 +119,20 @@ internal static unsafe partial class WalBufferVfs
     private static int Sync(WalFile* file, int flags)
     {
         int code = Flush(file);
-        return code != Ok ? code
-            : file->Handle < 0 ? Real(file)->Methods->Sync(Real(file), flags)
-            : SyncData(file->Handle) == 0 ? Ok
-            : IoErrorSync;
+        if (code != Ok)
+        {
+            return code;
+        }
+
+        if (file->Handle >= 0 && file->WasSynced != 0)
+        {
+            return SyncData(file->Handle) == 0 ? Ok : IoErrorSync;
+        }
+
+        // A log that is new needs its name on the disk as well: SQLite's own first sync syncs the folder, too.
+        code = Real(file)->Methods->Sync(Real(file), flags);
+        file->WasSynced = code == Ok ? 1 : 0;
+        return code;
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
@@ -215,6 +227,7 @@ internal static unsafe partial class WalBufferVfs
         public long Offset;
         public int Length;
         public int Handle;
+        public int WasSynced;
     }
 
     /// <summary>sqlite3_io_methods, version 1.</summary>
