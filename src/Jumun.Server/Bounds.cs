@@ -30,6 +30,9 @@ internal static class Bounds
     /// </summary>
     public const int RefusalMilliseconds = 1_000;
 
+    /// <summary>Requests that come within so many milliseconds wait for their refusal together.</summary>
+    public const int SharedPauseMilliseconds = 20;
+
     /// <summary>How long the answer takes at most whether the server is ready, in seconds: later it is that it is not.</summary>
     public const int ReadySeconds = 2;
 

@@ -392,23 +392,17 @@ internal sealed record DataPlatformSettings(SinkKind Sink, string Path, Uri? Url
 }
 
 /// <summary>How many requests one member, and all together, may make.</summary>
-/// <param name="PermitsPerSecond">Requests a second that a member may make for long.</param>
-/// <param name="Burst">Requests that a member may make at once.</param>
+/// <param name="PerMember">Requests a second that a member may make for long, and at once; null for no bound.</param>
 /// <param name="Concurrency">Requests that are worked on at once, of all members; null for no bound.</param>
-internal sealed record RateLimitSettings(int PermitsPerSecond, int Burst, int? Concurrency)
+internal sealed record RateLimitSettings((int PermitsPerSecond, int Burst)? PerMember, int? Concurrency)
 {
     public static RateLimitSettings? Read(IConfiguration section)
     {
         int? permits = Number(section, "PermitsPerSecond");
         int? burst = Number(section, "Burst");
         int? concurrency = Number(section, "Concurrency");
-        if (permits is null && burst is null && concurrency is null)
-        {
-            return null;
-        }
-
-        int rate = permits ?? burst ?? 1_000_000;
-        return new RateLimitSettings(rate, burst ?? rate, concurrency);
+        (int, int)? perMember = (permits ?? burst) is { } rate ? (rate, burst ?? rate) : null;
+        return perMember is null && concurrency is null ? null : new RateLimitSettings(perMember, concurrency);
     }
 
     private static int? Number(IConfiguration section, string name)

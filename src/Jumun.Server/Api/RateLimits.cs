@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.RateLimiting;
 
 namespace Jumun.Server.Api;
@@ -6,64 +7,79 @@ namespace Jumun.Server.Api;
 internal sealed class RateLimits : IDisposable
 {
     private readonly RequestDelegate next;
-    private readonly PartitionedRateLimiter<HttpContext> perMember;
-    private readonly PartitionedRateLimiter<HttpContext> limiter;
+    private readonly PartitionedRateLimiter<string>? perMember;
+    private readonly ConcurrencyLimiter? inWork;
+    private readonly Lock gate = new();
+    private Task pause = Task.CompletedTask;
+    private long pausedAt;
 
     public RateLimits(RequestDelegate next, RateLimitSettings settings)
     {
         this.next = next;
-        perMember = PartitionedRateLimiter.Create<HttpContext, string>(http =>
-            RateLimitPartition.GetTokenBucketLimiter(http.Features.Get<Caller>()?.MemberId ?? "", _ => new TokenBucketRateLimiterOptions
-            {
-                TokenLimit = settings.Burst,
-                TokensPerPeriod = settings.PermitsPerSecond,
-                ReplenishmentPeriod = TimeSpan.FromSeconds(1),
-                QueueLimit = 0,
-            }));
-        limiter = settings.Concurrency is { } concurrency
-            ? PartitionedRateLimiter.CreateChained(
-                perMember,
-                PartitionedRateLimiter.Create<HttpContext, int>(_ => RateLimitPartition.GetConcurrencyLimiter(
-                    0, _ => new ConcurrencyLimiterOptions { PermitLimit = concurrency, QueueLimit = 0 })))
-            : perMember;
+        perMember = settings.PerMember is { } rate
+            ? PartitionedRateLimiter.Create<string, string>(memberId =>
+                RateLimitPartition.GetTokenBucketLimiter(memberId, _ => new TokenBucketRateLimiterOptions
+                {
+                    TokenLimit = rate.Burst,
+                    TokensPerPeriod = rate.PermitsPerSecond,
+                    ReplenishmentPeriod = TimeSpan.FromSeconds(1),
+                    QueueLimit = 0,
+                }))
+            : null;
+        inWork = settings.Concurrency is { } concurrency
+            ? new ConcurrencyLimiter(new ConcurrencyLimiterOptions { PermitLimit = concurrency, QueueLimit = 0 })
+            : null;
     }
 
     public async Task InvokeAsync(HttpContext http)
     {
         // Only requests of members count: health and documentation stay open.
-        if (http.Features.Get<Caller>() is null)
+        if (http.Features.Get<Caller>() is not { } caller)
         {
             await next(http).ConfigureAwait(false);
+            return;
+        }
+
+        using RateLimitLease? ofMember = perMember?.AttemptAcquire(caller.MemberId);
+        if (ofMember is { IsAcquired: false })
+        {
+            TimeSpan wait = ofMember.TryGetMetadata(MetadataName.RetryAfter, out TimeSpan told) ? told : TimeSpan.Zero;
+            await http.RefuseAsync(Refusal.RateLimited(Math.Max(1, (int)Math.Ceiling(wait.TotalSeconds)))).ConfigureAwait(false);
             return;
         }
 
         // A stream is no work that ends: how many there may be is a bound of its own.
         bool isStream = http.GetEndpoint()?.Metadata.GetMetadata<RouteInfo>()?.IsStream == true;
-        using RateLimitLease lease = (isStream ? perMember : limiter).AttemptAcquire(http);
-        if (lease.IsAcquired)
+        using RateLimitLease? place = isStream ? null : inWork?.AttemptAcquire();
+        if (place is not { IsAcquired: false })
         {
             await next(http).ConfigureAwait(false);
             return;
         }
 
-        int seconds = 1;
-        if (lease.TryGetMetadata(MetadataName.RetryAfter, out TimeSpan wait))
-        {
-            seconds = Math.Max(1, (int)Math.Ceiling(wait.TotalSeconds));
-        }
-        else
-        {
-            // Too much is in work. Whoever is refused at once is back at once, and then refusing takes the cores that the work needs.
-            await Task.Delay(TimeSpan.FromMilliseconds(Bounds.RefusalMilliseconds), http.RequestAborted)
-                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-
-        await http.RefuseAsync(Refusal.RateLimited(seconds)).ConfigureAwait(false);
+        // Too much is in work. Whoever is refused at once is back at once, and then refusing takes the cores that the work needs.
+        await Pause().ConfigureAwait(false);
+        await http.RefuseAsync(Refusal.RateLimited(1)).ConfigureAwait(false);
     }
 
     public void Dispose()
     {
-        limiter.Dispose();
-        perMember.Dispose();
+        perMember?.Dispose();
+        inWork?.Dispose();
+    }
+
+    /// <summary>One timer for all that come within a short while: a crowd that is refused would have thousands of them.</summary>
+    private Task Pause()
+    {
+        lock (gate)
+        {
+            if (Stopwatch.GetElapsedTime(pausedAt).TotalMilliseconds >= Bounds.SharedPauseMilliseconds)
+            {
+                pausedAt = Stopwatch.GetTimestamp();
+                pause = Task.Delay(Bounds.RefusalMilliseconds);
+            }
+
+            return pause;
+        }
     }
 }
