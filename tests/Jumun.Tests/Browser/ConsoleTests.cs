@@ -307,7 +307,7 @@ public sealed partial class ConsoleTests
         browser.NothingBut("another host: " + issuer.Url);
     }
 
-    [Fact]
+    [Fact, Once]
     public async Task Every_view_is_for_everybody_on_a_desk_and_on_a_phone()
     {
         await using TestShop shop = await TestShop.StartAsync();
@@ -358,7 +358,7 @@ public sealed partial class ConsoleTests
         Assert.Empty(browser.Complaints);
     }
 
-    [Fact]
+    [Fact, Once]
     public async Task It_speaks_Korean_to_a_Korean_browser_and_English_when_asked()
     {
         await using TestShop shop = await TestShop.StartAsync();
@@ -377,7 +377,7 @@ public sealed partial class ConsoleTests
         Assert.Empty(browser.Complaints);
     }
 
-    [Fact]
+    [Fact, Once]
     public async Task It_can_be_used_with_the_keyboard_alone()
     {
         await using TestShop shop = await TestShop.StartAsync();

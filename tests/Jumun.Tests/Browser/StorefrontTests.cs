@@ -199,7 +199,7 @@ public sealed class StorefrontTests
         Assert.Empty(browser.Complaints);
     }
 
-    [Theory]
+    [Theory, Once]
     [InlineData(ColorScheme.Light, "en-US")]
     [InlineData(ColorScheme.Dark, "ko-KR")]
     public async Task Every_view_is_for_everybody_on_a_phone(ColorScheme theme, string language)
