@@ -77,6 +77,13 @@ internal sealed class EventFiles : IDisposable
     {
         while (await store.LinesAsync(Position) is { Count: > 0 } lines)
         {
+            HashSet<string> lost = [.. lines.Select(DayOf).Distinct().Where(IsLost)];
+            foreach (string day in lost)
+            {
+                lengths[day] = 0;
+            }
+
+            await RewriteAsync(store, lost, Position);
             Append(lines);
             Position = lines[^1].Position;
             if (lines.Count < Bounds.AppendedEvents)
@@ -139,6 +146,10 @@ internal sealed class EventFiles : IDisposable
         recorded = Position = progress.Position;
         await FollowAsync(store);
     }
+
+    /// <summary>Whether a file was taken away or cut.</summary>
+    private bool IsLost(string day) =>
+        lengths.GetValueOrDefault(day) is > 0 and long length && (new FileInfo(PathOf(day)) is not { Exists: true } file || file.Length < length);
 
     /// <summary>Writes anew the files that were taken away or cut.</summary>
     private async Task RewriteAsync(EventStore store, HashSet<string> lost, long until)

@@ -20,6 +20,7 @@ internal sealed partial class Intake(EventStore store, PlatformSettings settings
     private readonly Lock gate = new();
     private Int128 weight;
     private EventFiles? files;
+    private bool isBehind;
     private long flushedAt;
 
     private sealed record Delivery(IReadOnlyList<OrderEvent> Events, TaskCompletionSource<Receipt> Answer);
@@ -82,7 +83,7 @@ internal sealed partial class Intake(EventStore store, PlatformSettings settings
     private async Task<bool> IsDeliveredAsync()
     {
         Task<bool> delivered = waiting.Reader.WaitToReadAsync().AsTask();
-        while (!delivered.IsCompleted && files!.IsAhead)
+        while (!delivered.IsCompleted && (files!.IsAhead || isBehind))
         {
             if (await Task.WhenAny(delivered, Task.Delay(Bounds.FlushMilliseconds)) != delivered)
             {
@@ -112,11 +113,12 @@ internal sealed partial class Intake(EventStore store, PlatformSettings settings
         {
             bool isDue = files!.IsAhead && (batch.Count == 0 || clock.GetElapsedTime(flushedAt).TotalMilliseconds >= Bounds.FlushMilliseconds);
             FileProgress? progress = isDue ? files.Flush() : null;
-            if (batch.Count == 0 && progress is null)
+            if (batch.Count == 0 && progress is null && !isBehind)
             {
                 return;
             }
 
+            isBehind = true;
             HashSet<string> stored = await store.StoreAsync([.. batch.SelectMany(delivery => delivery.Events)], clock.GetUtcNow(), progress);
             foreach (Delivery delivery in batch)
             {
@@ -131,6 +133,7 @@ internal sealed partial class Intake(EventStore store, PlatformSettings settings
             }
 
             await files.FollowAsync(store);
+            isBehind = false;
         }
         catch (Exception error)
         {
@@ -139,6 +142,6 @@ internal sealed partial class Intake(EventStore store, PlatformSettings settings
         }
     }
 
-    [LoggerMessage(1, LogLevel.Error, "{Count} events could not be stored, or not be appended to their files: their sender sends them again")]
+    [LoggerMessage(1, LogLevel.Error, "{Count} events could not be stored, or not be appended to their files: both is tried again, the first by their sender")]
     private partial void LogFailed(Exception error, int count);
 }

@@ -89,19 +89,21 @@ internal sealed record OrderEvent(CloudEvent Cloud, string Line)
     private static OrderEvent ReadElement(JsonElement json, string name)
     {
         CloudEvent cloud;
+        string raw;
         try
         {
             cloud = json.Deserialize<CloudEvent>(Names) ?? throw new JsonException("null");
+            raw = json.GetRawText();
+            raw = raw.AsSpan().ContainsAny('\n', '\r') ? JsonSerializer.Serialize(json) : raw;
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
-            // The second is a text with half a character.
+            // The second is a text with half a character, or with bytes that are none, also in what is not read here.
             throw new MalformedEventException($"{name}: {error.Message}");
         }
 
         Check(cloud, name);
-        string raw = json.GetRawText();
-        return new OrderEvent(cloud, raw.AsSpan().ContainsAny('\n', '\r') ? JsonSerializer.Serialize(json) : raw);
+        return new OrderEvent(cloud, raw);
     }
 
     private static void Check(CloudEvent cloud, string name)

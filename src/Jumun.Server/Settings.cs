@@ -320,6 +320,9 @@ internal sealed record DataPlatformSettings(SinkKind Sink, string Path, Uri? Url
     /// <summary>How long after its commit a delivered event is kept; null for ever.</summary>
     public TimeSpan? KeepDelivered { get; init; }
 
+    /// <summary>Settings that are there and that this sink makes no use of, by their names.</summary>
+    public IReadOnlyList<string> Unused { get; init; } = [];
+
     /// <summary>What people are told: the file, or the receiver or broker without its password.</summary>
     public string Name => Url is null ? Path : $"{Url.Scheme}://{Url.Authority}{Url.AbsolutePath}";
 
@@ -345,7 +348,12 @@ internal sealed record DataPlatformSettings(SinkKind Sink, string Path, Uri? Url
             SinkKind.Amqp => ReadUrl(section["Url"], "amqp", "amqps", "amqp://jumun:…@rabbitmq.example:5672/"),
         };
         return new DataPlatformSettings(
-            sink, System.IO.Path.GetFullPath(path), url, sink == SinkKind.Http ? ReadSecrets(section["Secret"], isDevelopment) : [], TimeSpan.Zero);
+            sink, System.IO.Path.GetFullPath(path), url, sink == SinkKind.Http ? ReadSecrets(section["Secret"], isDevelopment) : [], TimeSpan.Zero)
+        {
+            Unused = [.. from name in (string[])(sink == SinkKind.File ? ["Url", "Secret"] : sink == SinkKind.Amqp ? ["Secret"] : [])
+                         where section[name] is { Length: > 0 }
+                         select $"Jumun__DataPlatform__{name}"],
+        };
     }
 
     /// <summary>Without passwords and secrets.</summary>

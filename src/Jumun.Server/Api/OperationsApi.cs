@@ -1,4 +1,5 @@
 using Jumun.DataPlatform;
+using Jumun.Server.Stores;
 
 namespace Jumun.Server.Api;
 
@@ -73,12 +74,17 @@ internal sealed class OperationsApi(Shop shop, IHostApplicationLifetime lifetime
 
     private async Task AuditAsync(HttpContext http)
     {
-        // One at a time: each reads everything, on one of the few connections that reads have.
-        await Audits.WaitAsync(http.RequestAborted).ConfigureAwait(false);
+        var answer = new AuditAnswer(await AuditAsync(shop.Store, http.RequestAborted).ConfigureAwait(false));
+        await http.AnswerAsync(StatusCodes.Status200OK, answer, ApiJson.Default.AuditAnswer).ConfigureAwait(false);
+    }
+
+    /// <summary>Audits one after the other: each reads everything, on one of the few connections that reads have.</summary>
+    internal static async Task<List<InvariantReport>> AuditAsync(IStore store, CancellationToken cancellation)
+    {
+        await Audits.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            var answer = new AuditAnswer(await shop.Store.AuditAsync().ConfigureAwait(false));
-            await http.AnswerAsync(StatusCodes.Status200OK, answer, ApiJson.Default.AuditAnswer).ConfigureAwait(false);
+            return await store.AuditAsync().ConfigureAwait(false);
         }
         finally
         {

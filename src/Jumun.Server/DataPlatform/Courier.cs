@@ -58,7 +58,7 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
     public async ValueTask DeliverNextAsync(List<PendingEvent> events, CancellationToken cut)
     {
         List<PendingEvent> next = Next(events);
-        DeliveryOutcome outcome = await HandOverAsync(next, cut).ConfigureAwait(false);
+        DeliveryOutcome outcome = OfAll(await HandOverAsync(next, cut).ConfigureAwait(false));
         List<PendingEvent> taken = outcome.With(Verdict.Taken, next);
         await RecordAsync(taken, cut).ConfigureAwait(false);
         if (taken.Count > 0)
@@ -129,6 +129,16 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
         released = true;
         Figures.Held = Held.Names.Count;
     }
+
+    /// <summary>
+    /// Where several were refused and none was taken, it is not for what they are, as without a queue that is bound: the data platform
+    /// is not there, and single events find out for whom it is.
+    /// </summary>
+    private static DeliveryOutcome OfAll(DeliveryOutcome outcome) =>
+        outcome.Verdicts.Count(verdict => verdict == Verdict.Refused) > 1
+            && outcome.Verdicts.All(verdict => verdict is Verdict.Refused or Verdict.NotTried)
+            ? DeliveryOutcome.Of(Verdict.Failed, outcome.Verdicts.Count, outcome.Reason, outcome.RetryAfter)
+            : outcome;
 
     private List<PendingEvent> Next(List<PendingEvent> events)
     {

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using System.Text.RegularExpressions;
 using Jumun.Server.Api;
 using Jumun.Server.Execution;
 using Microsoft.AspNetCore.Components;
@@ -13,7 +14,7 @@ namespace Jumun.Server.Operators;
 /// What the console's forms share. They hold what was typed; what is no number or time at all is said here, in the words of
 /// the API, and everything else by its own checks and decisions.
 /// </summary>
-public abstract class FormPage : ConsolePage
+public abstract partial class FormPage : ConsolePage
 {
     /// <summary>How a stored answer is read again: what it has no value for was left out of it.</summary>
     private static readonly ApiJson Stored = new(
@@ -38,12 +39,14 @@ public abstract class FormPage : ConsolePage
     /// <summary>A whole number that was typed; null for none.</summary>
     private protected long? WholeOrNull(string field, string typed)
     {
-        string digits = typed.Replace(",", "", StringComparison.Ordinal).Trim();
+        string digits = typed.Trim();
         if (digits.Length == 0)
         {
             return null;
         }
 
+        // "12,500" is what is shown; "2,5" is two and a half to some, and no whole number.
+        digits = Grouped().IsMatch(digits) ? digits.Replace(",", "", StringComparison.Ordinal) : digits;
         if (long.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number))
         {
             return number;
@@ -139,6 +142,9 @@ public abstract class FormPage : ConsolePage
     /// <summary>As an input of a time takes it, to the millisecond.</summary>
     private protected static string Input(DateTimeOffset time) =>
         time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.FFF", CultureInfo.InvariantCulture);
+
+    [GeneratedRegex("^[+-]?[0-9]{1,3}(,[0-9]{3})+$")]
+    private static partial Regex Grouped();
 
     private KeyedRequest Keyed<T>(Command command)
         where T : Answer

@@ -7,6 +7,13 @@ internal static class ServeVerb
     {
         WebApplicationBuilder builder = Surroundings.Builder();
         Settings settings = Surroundings.SettingsWithKey(builder);
+        if (settings.DataPlatform.Unused is { Count: > 0 } unused)
+        {
+            Console.Error.WriteLine(
+                $"{string.Join(" and ", unused)}: not used, because events go to {settings.DataPlatform.Name}. "
+                + "If they should go elsewhere, set Jumun__DataPlatform__Sink; otherwise take it out.");
+        }
+
         await using ShopHost host = await ShopHost.StartAsync(builder, settings).ConfigureAwait(false);
         if (settings.IsDevelopment)
         {

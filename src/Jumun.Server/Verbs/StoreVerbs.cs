@@ -145,11 +145,25 @@ internal static class StoreVerbs
         }
         catch (Exception error) when (error is SqliteException or IOException or UnauthorizedAccessException)
         {
+            // Half a backup is of no use, and takes room that may be what was missing.
+            DeleteIfThere(part);
             throw new SetupException($"The backup failed: {error.Message}", error);
         }
 
         Console.WriteLine($"{path}, {SqliteDoctor.SizeOf(path)}");
         return 0;
+    }
+
+    private static void DeleteIfThere(string file)
+    {
+        try
+        {
+            File.Delete(file);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // It is another's, or a folder.
+        }
     }
 
     private static async Task<IReadOnlyList<InvariantReport>> InvariantsAsync(StoreSettings settings)

@@ -113,6 +113,34 @@ public sealed class StorefrontOutcomeTests
     }
 
     [Fact]
+    public async Task An_order_that_is_over_by_the_clock_of_a_proxy_is_asked_for_now_and_then()
+    {
+        await using TestShop shop = await TestShop.StartAsync(
+            new() { ["Jumun:Orders:PaymentWindow"] = "00:00:20" }, isDevelopment: true);
+        await using Chromium browser = await Chromium.StartAsync();
+        long product = await shop.AsAdmin().CreateProductAsync();
+        TestAnswer order = (await shop.As("alice").OrderAsync(product)).Is(201);
+        IPage page = await OpenAsync(shop, browser, "alice", "");
+        int asked = 0;
+        await page.RouteAsync("**/members/alice/**", async route =>
+        {
+            asked += route.Request.Url.EndsWith($"/orders/{order["orderId"]}", StringComparison.Ordinal) ? 1 : 0;
+            IAPIResponse answer = await route.FetchAsync();
+            Dictionary<string, string> headers = new(answer.Headers) { ["date"] = DateTimeOffset.UtcNow.AddMinutes(1).ToString("R") };
+            await route.FulfillAsync(new() { Response = answer, Headers = headers });
+        });
+        await page.GotoAsync($"/shop#/orders/{order["orderId"]}");
+        await Button(page, "Pay").WaitForAsync();
+        await Task.Delay(4_000, TestContext.Current.CancellationToken);
+        Assert.InRange(asked, 2, 4);
+
+        // It can be paid as long as the server says so.
+        await shop.As("alice").ChargeAsync(100_000);
+        await Button(page, "Pay").ClickAsync();
+        await Expect(page.GetByText("Paid.")).ToBeVisibleAsync();
+    }
+
+    [Fact]
     public async Task A_charge_stands_when_the_history_cannot_be_read_after_it()
     {
         await using TestShop shop = await TestShop.StartAsync(isDevelopment: true);

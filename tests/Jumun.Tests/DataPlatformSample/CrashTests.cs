@@ -62,6 +62,15 @@ public sealed class CrashTests
 
         (await platform.SendAsync(events[0], TestEvents.Some("bob"))).Is(200);
         await TestShop.UntilAsync(() => Task.FromResult(platform.Lines().Count == 31));
+
+        // And while it runs: a day's file that is missing is whole again with the day's next event.
+        List<string> before = platform.Lines();
+        File.Delete(files[2]);
+        JsonObject next = TestEvents.Some("carol");
+        (await platform.SendAsync(next)).Is(200);
+        await TestShop.UntilAsync(() => Task.FromResult(platform.Lines().Count == 32));
+        IEnumerable<string> others = platform.Lines().Where(line => !line.Contains("carol", StringComparison.Ordinal));
+        Assert.Equal(before.Order(StringComparer.Ordinal), others.Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -45,6 +45,16 @@ public sealed class IntakeTests(SharedPlatform shared) : IClassFixture<SharedPla
     }
 
     [Fact]
+    public async Task An_event_with_bytes_that_are_no_text_is_refused_also_where_nobody_reads_them()
+    {
+        string body = $"[{TestEvents.Some().ToJsonString()[..^1]},\"note\":\"?\"}}]";
+        byte[] bytes = System.Text.Encoding.UTF8.GetBytes(body);
+        bytes[^4] = 0xff;
+        (await platform.SendAsync(body, (id, time, _) => PlatformProcess.SignatureOf(SharedPlatform.Newer, id, time, bytes), bytes: bytes)).Is(400);
+        Assert.Equal(0, await MoreAsync("events"));
+    }
+
+    [Fact]
     public async Task A_body_that_was_changed_is_refused()
     {
         string body = TestEvents.BatchOf(TestEvents.Some());

@@ -115,12 +115,14 @@ internal sealed class PlatformProcess : IAsyncDisposable
     /// <param name="sign">Signs an id, a timestamp and the body; null for none.</param>
     /// <param name="timestamp">When it is said to be sent, in Unix seconds; null for now.</param>
     /// <param name="type">Its media type.</param>
+    /// <param name="bytes">What is sent in its place; null for the body.</param>
     public async Task<TestAnswer> SendAsync(
-        string body, Func<string, string, string, string>? sign, long? timestamp = null, string type = "application/cloudevents-batch+json")
+        string body, Func<string, string, string, string>? sign, long? timestamp = null, string type = "application/cloudevents-batch+json",
+        byte[]? bytes = null)
     {
         string id = $"msg_{Interlocked.Increment(ref lastMessage).ToString(CultureInfo.InvariantCulture)}";
         string seconds = (timestamp ?? DateTimeOffset.UtcNow.ToUnixTimeSeconds()).ToString(CultureInfo.InvariantCulture);
-        var request = new HttpRequestMessage(HttpMethod.Post, "/events") { Content = new StringContent(body) };
+        var request = new HttpRequestMessage(HttpMethod.Post, "/events") { Content = new ByteArrayContent(bytes ?? Encoding.UTF8.GetBytes(body)) };
         request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse(type);
 
         // A body that is refused for its size is refused before it is sent: otherwise the connection may break first.
@@ -137,7 +139,10 @@ internal sealed class PlatformProcess : IAsyncDisposable
 
     /// <summary>The signature that Standard Webhooks ask for, by a secret.</summary>
     public static string SignatureOf(byte[] secret, string id, string timestamp, string body) =>
-        $"v1,{Convert.ToBase64String(HMACSHA256.HashData(secret, Encoding.UTF8.GetBytes($"{id}.{timestamp}.{body}")))}";
+        SignatureOf(secret, id, timestamp, Encoding.UTF8.GetBytes(body));
+
+    public static string SignatureOf(byte[] secret, string id, string timestamp, byte[] body) =>
+        $"v1,{Convert.ToBase64String(HMACSHA256.HashData(secret, (byte[])[.. Encoding.UTF8.GetBytes($"{id}.{timestamp}."), .. body]))}";
 
     public static string SignatureOf(string id, string timestamp, string body) => SignatureOf(Encoding.UTF8.GetBytes(Secret), id, timestamp, body);
 

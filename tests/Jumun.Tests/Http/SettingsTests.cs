@@ -120,6 +120,28 @@ public sealed class SettingsTests
         Assert.Equal("amqps://rabbitmq.example:5671/shop", PlatformOf("amqp", "amqps://jumun:secret@rabbitmq.example:5671/shop", null).ToString());
     }
 
+    /// <summary>Whoever set an address and forgot the sink would think that events go there.</summary>
+    [Fact]
+    public void What_the_sink_makes_no_use_of_is_named()
+    {
+        Assert.Equal(
+            ["Jumun__DataPlatform__Url", "Jumun__DataPlatform__Secret"], PlatformOf("", "https://platform.example/events", "whsec_c2VjcmV0").Unused);
+        Assert.Equal(["Jumun__DataPlatform__Secret"], PlatformOf("amqp", "amqp://rabbitmq.example/", "whsec_c2VjcmV0").Unused);
+        Assert.Empty(PlatformOf("http", "https://platform.example/events", "whsec_c2VjcmV0").Unused);
+        Assert.Empty(PlatformOf("file", "", null).Unused);
+    }
+
+    [Theory]
+    [InlineData("Database=jumun;Username=jumun;Password=secret!")]
+    [InlineData("mysql://jumun:secret!@db.example/jumun")]
+    public void An_address_that_names_no_file_is_not_shown(string address)
+    {
+        SetupException refused = Refused(
+            new() { ["ConnectionStrings:Jumun"] = address, ["Jumun:Auth:SigningKey"] = TestShop.SigningKey }, Environments.Production);
+        Assert.Contains("ConnectionStrings__Jumun", refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret!", refused.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(null, null)]
     [InlineData("", null)]

@@ -46,6 +46,18 @@ public sealed class FormPageTests : IAsyncLifetime
         Assert.Equal((shown, moment), Form.ShowAndRead(NewForm(), moment));
     }
 
+    [Theory]
+    [InlineData("12500", 12_500L)]
+    [InlineData(" 12,500 ", 12_500L)]
+    [InlineData("-1,000,000", -1_000_000L)]
+    [InlineData("", null)]
+    [InlineData("2,5", null)]
+    [InlineData("12,50", null)]
+    [InlineData("1,0000", null)]
+    [InlineData("2.5", null)]
+    public void A_number_is_read_as_it_is_shown_and_a_part_of_one_is_none(string typed, long? number) =>
+        Assert.Equal(number, Form.Number(NewForm(), typed));
+
     [Fact]
     public async Task A_form_that_is_pressed_again_while_it_waits_settles_once()
     {
@@ -141,6 +153,8 @@ public sealed class FormPageTests : IAsyncLifetime
 
         public static (string Shown, DateTimeOffset? Read) ShowAndRead(Form form, DateTimeOffset time) =>
             (Input(time), form.MomentOrNull("at", Input(time)));
+
+        public static long? Number(Form form, string typed) => form.WholeOrNull("number", typed);
 
         public Task RestockAsync(long change) => SendAsync<ProductView>(
             () => CatalogueCommands.Of(product, new ChangeStockRequest(change, "a delivery")),

@@ -56,6 +56,9 @@ public sealed class AmqpSinkTests : SinkTest
         await BuyAsync(Members(30), times: 2);
         await StateAsync(CircuitState.Open);
         await CountsAsync("pending", 60);
+
+        // Nobody is held for long because of it, but those whose events served to ask.
+        Assert.InRange(Shop.Figures.Held, 0, Jumun.Server.Bounds.RefusedInRow);
         await queue.BindAsync();
         await queue.ConsumeAsync();
         await queue.GotAsync(60);

@@ -23,7 +23,8 @@ internal static class SqliteFile
         }
 
         throw new SetupException(
-            $"ConnectionStrings__Jumun is '{connectionString}'. For the SQLite store it must name a file: 'Data Source=data/jumun.db'.");
+            "ConnectionStrings__Jumun names no file. For the SQLite store it reads like 'Data Source=data/jumun.db'; "
+            + "for another store set Jumun__Store.");
     }
 
     /// <summary>

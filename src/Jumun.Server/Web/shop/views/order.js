@@ -5,6 +5,10 @@ import { actionButton, backLink, busy, confirm, discountOf, facts, h, heading, n
 import { duration, money, number, say, time } from '../words.js';
 import { statusBadge } from './orders.js';
 
+/** How long an order is left alone that should be over by now, in milliseconds, at first. */
+const firstPause = 1000;
+const longestPause = 16_000;
+
 /** One order: paid while its window is open, cancelled or given back, and what became of it. */
 export async function order({ parameters: [id], signal, refresh }) {
   const path = `/members/${session.member()}/orders/${id}`;
@@ -12,6 +16,7 @@ export async function order({ parameters: [id], signal, refresh }) {
   const slot = noteSlot();
   let counting = new AbortController();
   let isJustPaid = false;
+  let pause = firstPause;
   const [first, coupons] = await Promise.all([get(path, signal), getAll(`/members/${session.member()}/coupons`, signal)]);
   show(first);
   return root;
@@ -59,7 +64,17 @@ export async function order({ parameters: [id], signal, refresh }) {
 
   function payment(current) {
     const left = h('span', { class: 'value', role: 'timer' });
-    clock.countdown(Date.parse(current.payBefore), seconds => write(left, duration(seconds)), reload, AbortSignal.any([signal, counting.signal]));
+    const until = Date.parse(current.payBefore);
+    const ending = AbortSignal.any([signal, counting.signal]);
+    if (until > clock.now()) {
+      pause = firstPause;
+      clock.countdown(until, seconds => write(left, duration(seconds)), reload, ending);
+    } else {
+      // This page's clock is ahead of the server's, which has it end soon: it is asked again, and not at once.
+      clock.countdown(clock.now() + pause, () => write(left, duration(0)), reload, ending);
+      pause = Math.min(2 * pause, longestPause);
+    }
+
     return [
       h('div', { class: 'figure' }, h('span', { class: 'name' }, say('payWithin')), left),
       actionButton(say('pay', money(current.total)), 'primary large', () => pay(current)),
