@@ -143,9 +143,9 @@ internal static class SeededBugs
             Absent,
             new Edit(
                 $"{Server}/DataPlatform/Courier.cs",
-                "        DeliveryOutcome outcome = await HandOverAsync(next, cut).ConfigureAwait(false);\n        List<PendingEvent> taken",
+                "        DeliveryOutcome outcome = OfAll(await HandOverAsync(next, cut).ConfigureAwait(false));\n        List<PendingEvent> taken",
                 "        if (Seeded.Is(\"lost delivery\")) { await RecordAsync(next, cut).ConfigureAwait(false); }\n"
-                + "        DeliveryOutcome outcome = await HandOverAsync(next, cut).ConfigureAwait(false);\n        List<PendingEvent> taken")),
+                + "        DeliveryOutcome outcome = OfAll(await HandOverAsync(next, cut).ConfigureAwait(false));\n        List<PendingEvent> taken")),
         new("unknown told as none", Simulation, new Edit(
             $"{Server}/Stores/Sqlite/SqliteStore.Batches.cs",
             "            DropWriter();\n            throw new StoreUnavailableException(RequestOutcome.Unknown, error);",
