@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Headers;
@@ -16,7 +17,7 @@ internal sealed class PlatformProcess : IAsyncDisposable
     private readonly TemporaryFolder folder = new();
     private readonly Dictionary<string, string?> settings;
     private readonly string? database;
-    private readonly StringBuilder said = new();
+    private readonly ConcurrentQueue<string?> said = new();
     private Process? process;
     private int lastMessage;
 
@@ -37,7 +38,7 @@ internal sealed class PlatformProcess : IAsyncDisposable
     public string Files => Path.Combine(folder.FullName, "files");
 
     /// <summary>What it wrote to its console; all of it when it has ended.</summary>
-    public string Said => said.ToString();
+    public string Said => string.Join('\n', said);
 
     /// <summary>Somebody who reads.</summary>
     public TestCaller Reader => new(Http, "", token: null);
@@ -66,7 +67,7 @@ internal sealed class PlatformProcess : IAsyncDisposable
         await TestShop.UntilAsync(
             async () =>
             {
-                Assert.False(process.HasExited, $"The platform stopped at its start: {said}");
+                Assert.False(process.HasExited, $"The platform stopped at its start: {Said}");
                 try
                 {
                     JsonNode ready = JsonNode.Parse(await Http.GetStringAsync("/health/ready"))!;
@@ -86,7 +87,7 @@ internal sealed class PlatformProcess : IAsyncDisposable
         said.Clear();
         using Process second = Run(FreePort.Next());
         await second.WaitForExitAsync(TestContext.Current.CancellationToken);
-        return (second.ExitCode, said.ToString());
+        return (second.ExitCode, Said);
     }
 
     /// <summary><c>kill -9</c>.</summary>
@@ -209,8 +210,8 @@ internal sealed class PlatformProcess : IAsyncDisposable
 
         // A pipe that nobody reads would fill.
         Process started = Process.Start(start)!;
-        started.OutputDataReceived += (_, line) => said.AppendLine(line.Data);
-        started.ErrorDataReceived += (_, line) => said.AppendLine(line.Data);
+        started.OutputDataReceived += (_, line) => said.Enqueue(line.Data);
+        started.ErrorDataReceived += (_, line) => said.Enqueue(line.Data);
         started.BeginOutputReadLine();
         started.BeginErrorReadLine();
         return started;
