@@ -168,7 +168,7 @@ public sealed class SqliteStoreTests : StoreContract
         OrderView old = await BuyAsync("old", product);
         Clock.Advance(TimeSpan.FromDays(2));
         await BuyAsync("new", product);
-        (_, Guid found, _) = Assert.Single(await Store.OldEventsAsync(Clock.GetUtcNow().AddDays(-1), null, 10));
+        (_, Guid found, _) = Assert.Single(await Store.OldEventsAsync(Clock.GetUtcNow().AddDays(-1), null, 1));
         Assert.Equal(Ids.CompletedEventOf(old.OrderId), found);
         Assert.Equal(3, (await Store.EventsAsync(null, null, 10)).Count);
         Assert.Contains(Ids.CompletedEventOf(ahead.OrderId), (await Store.EventsAsync(null, null, 10)).Select(row => row.Event.EventId));

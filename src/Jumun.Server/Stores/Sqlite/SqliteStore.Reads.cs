@@ -180,18 +180,16 @@ internal sealed partial class SqliteStore
         // Rows stand in the order of their time: at the first that is too young the rest is not looked at. One of a clock that was
         // ahead, younger than the newest, is passed over. The newest stays, because a position that was the greatest would be given
         // again, and the relay looks for greater ones.
-        DateTimeOffset newest = First(db["SELECT created_at FROM outbox ORDER BY position DESC LIMIT 1"], static row => row.Time(0));
         var events = new List<((long First, long Second) Place, Guid EventId, OutboxState State)>();
         SqliteStatement row = db[$"""
             SELECT o.position, o.event_id, {SqliteRows.EventState}, o.created_at FROM {SqliteRows.EventsWithState}
-            WHERE o.position > ?1 AND o.position < (SELECT max(position) FROM outbox) ORDER BY o.position LIMIT ?2
+            WHERE o.position > ?1 AND o.position < (SELECT max(position) FROM outbox)
+              AND o.created_at <= (SELECT created_at FROM outbox ORDER BY position DESC LIMIT 1)
+            ORDER BY o.position LIMIT ?2
             """].Bind(1, a.after?.First ?? 0).Bind(2, a.limit);
-        while (row.Step() && (row.Time(3) < a.before || row.Time(3) > newest))
+        while (row.Step() && row.Time(3) < a.before)
         {
-            if (row.Time(3) < a.before)
-            {
-                events.Add(((row.Int64(0), 0), row.Guid(1), (OutboxState)row.Int64(2)));
-            }
+            events.Add(((row.Int64(0), 0), row.Guid(1), (OutboxState)row.Int64(2)));
         }
 
         row.Reset();
