@@ -29,6 +29,8 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
     // From how many pages on there is something to do again, after a copy failed or a reader stayed.
     private long next;
 
+    private bool IsLate => pages >= Bounds.LogPages;
+
     /// <summary>The most pages that the lane copied itself between two batches.</summary>
     public long MostByLane { get; private set; }
 
@@ -39,8 +41,7 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
         int written = writer.TakePagesWritten();
         pages += written;
         meanwhile += written;
-        bool isLate = pages >= Bounds.LogPages;
-        if (pages < next || (copying is { IsCompleted: false } && !(isLate && fallsBehind)))
+        if (pages < next || (copying is { IsCompleted: false } && !(IsLate && fallsBehind)))
         {
             return;
         }
@@ -73,7 +74,7 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
         else
         {
             // Beyond the bound the lane waits a moment for readers to go on to the newest state.
-            Restart(writer.Checkpoint(isLate ? CheckpointMode.Restart : CheckpointMode.Passive));
+            Restart(writer.Checkpoint(IsLate ? CheckpointMode.Restart : CheckpointMode.Passive));
         }
     }
 
