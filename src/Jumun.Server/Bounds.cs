@@ -33,7 +33,10 @@ internal static class Bounds
     /// <summary>Requests that come within so many milliseconds wait for their refusal together.</summary>
     public const int SharedPauseMilliseconds = 20;
 
-    /// <summary>How long the answer takes at most whether the server is ready, in seconds: later it is that it is not.</summary>
+    /// <summary>
+    /// How long the answer takes at most whether the server is ready, in seconds: later it is that it is not. So long those who
+    /// ask share one question to the store.
+    /// </summary>
     public const int ReadySeconds = 2;
 
     /// <summary>How often the log tells of a store that is unavailable still, in seconds.</summary>
@@ -53,6 +56,15 @@ internal static class Bounds
 
     /// <summary>Largest total of request headers, in bytes.</summary>
     public const int HeaderBytes = 16 * 1024;
+
+    /// <summary>What is read ahead of one connection, in bytes: a body and the headers of the next request.</summary>
+    public const int RequestBufferBytes = 128 * 1024;
+
+    /// <summary>
+    /// How fast an answer must be taken, in bytes a second, after five seconds of grace: it is kept in memory until then, and
+    /// an hour of a slow reader would be an hour of it.
+    /// </summary>
+    public const int AnswerBytesPerSecond = 16 * 1024;
 
     /// <summary>Deepest nesting of a JSON body.</summary>
     public const int JsonDepth = 8;

@@ -170,6 +170,8 @@ internal sealed class ShopHost : IAsyncDisposable
         options.Limits.MaxConcurrentConnections = Bounds.Connections;
         options.Limits.MaxRequestBodySize = Bounds.BodyBytes;
         options.Limits.MaxRequestHeadersTotalSize = Bounds.HeaderBytes;
+        options.Limits.MaxRequestBufferSize = Bounds.RequestBufferBytes;
+        options.Limits.MinResponseDataRate = new MinDataRate(Bounds.AnswerBytesPerSecond, TimeSpan.FromSeconds(5));
         options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
         options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(120);
     }

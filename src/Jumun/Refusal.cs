@@ -191,6 +191,9 @@ public enum FieldRule
 
     /// <summary>One of two ways to say it, and not both.</summary>
     Either,
+
+    /// <summary>A body that comes as fast as the server waits for it.</summary>
+    InTime,
 }
 
 /// <summary>A field of a request and the rule that it breaks.</summary>

@@ -15,7 +15,8 @@ internal static class PostgresServer
     private static int last;
 
     /// <summary>An empty database; its connection string.</summary>
-    public static Task<string> CreateDatabaseAsync() => CreateAsync("template1");
+    /// <param name="template">What it is a copy of, and what stands behind that when a database is made.</param>
+    public static Task<string> CreateDatabaseAsync(string template = "template1") => CreateAsync(template);
 
     /// <summary>A database with the shop's schema: a copy, because that is faster than the steps that lead there.</summary>
     public static async Task<string> CreateShopAsync() =>

@@ -128,6 +128,7 @@ internal sealed class Edge(RequestDelegate next, Executor executor, ILogger<Edge
             await AnswerAsync(http, error.StatusCode switch
             {
                 StatusCodes.Status413PayloadTooLarge => new Refusal(RefusalCode.PayloadTooLarge),
+                StatusCodes.Status408RequestTimeout => Refusal.Invalid("", FieldRule.InTime),
                 _ => Refusal.Invalid("", FieldRule.Json),
             }).ConfigureAwait(false);
         }

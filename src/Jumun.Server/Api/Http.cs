@@ -135,6 +135,22 @@ internal static partial class Http
     /// <summary>Reads the body of a request, whatever is in it.</summary>
     public static async ValueTask<byte[]> ReadBytesAsync(this HttpContext http)
     {
+        ReadOnlySequence<byte> body = await http.BodyAsync().ConfigureAwait(false);
+        byte[] bytes = body.IsEmpty ? [] : body.ToArray();
+        http.Request.BodyReader.AdvanceTo(body.End);
+        return bytes;
+    }
+
+    /// <summary>Waits until the body of a request is here, and leaves it to be read.</summary>
+    public static async ValueTask AwaitBodyAsync(this HttpContext http)
+    {
+        ReadOnlySequence<byte> body = await http.BodyAsync().ConfigureAwait(false);
+        http.Request.BodyReader.AdvanceTo(body.Start, body.End);
+    }
+
+    /// <summary>The whole body of a request, once it is here; then its reader has to be told how much of it was taken.</summary>
+    private static async ValueTask<ReadOnlySequence<byte>> BodyAsync(this HttpContext http)
+    {
         System.IO.Pipelines.PipeReader reader = http.Request.BodyReader;
         while (true)
         {
@@ -152,9 +168,7 @@ internal static partial class Http
 
             if (read.IsCompleted)
             {
-                byte[] body = read.Buffer.IsEmpty ? [] : read.Buffer.ToArray();
-                reader.AdvanceTo(read.Buffer.End);
-                return body;
+                return read.Buffer;
             }
 
             reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);

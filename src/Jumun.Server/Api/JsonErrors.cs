@@ -12,8 +12,10 @@ internal static class JsonErrors
     {
         string message = error.Message;
         string field = FieldOf(error.Path);
-        if (message.Contains("missing required properties", StringComparison.Ordinal))
+        if (message.StartsWith("JSON deserialization for type", StringComparison.Ordinal)
+            && message.Contains("missing required properties", StringComparison.Ordinal))
         {
+            // By its beginning: what a client wrote may stand further on in other messages.
             // … was missing required properties including: 'price', 'stock'.
             string names = message[(message.IndexOf("including:", StringComparison.Ordinal) + "including:".Length)..];
             return Refusal.Invalid(

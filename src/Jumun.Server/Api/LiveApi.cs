@@ -114,7 +114,15 @@ internal sealed class LiveApi(Shop shop, LiveHub hub)
             beats = watched.Beats;
 
             // A reader that takes nothing holds up this stream alone. Stopping, it is cut off.
-            await writer.FlushAsync(end.Token).ConfigureAwait(false);
+            try
+            {
+                await writer.FlushAsync(end.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (hub.Stopping.IsCancellationRequested)
+            {
+                http.Abort();
+                return;
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Jumun.DataPlatform;
 using Jumun.Server.Stores;
 
@@ -9,6 +10,10 @@ internal sealed class OperationsApi(Shop shop, IHostApplicationLifetime lifetime
     private static readonly Reply<EventsReplayed> Replayed = new(StatusCodes.Status200OK, ApiJson.Default.EventsReplayed);
 
     private static readonly SemaphoreSlim Audits = new(1, 1);
+
+    private readonly Lock gate = new();
+    private Task<string?> probe = Task.FromResult<string?>(null);
+    private long probedAt;
 
     public void Map(IEndpointRouteBuilder routes)
     {
@@ -57,11 +62,29 @@ internal sealed class OperationsApi(Shop shop, IHostApplicationLifetime lifetime
     {
         try
         {
-            return await AskAsync().WaitAsync(TimeSpan.FromSeconds(Bounds.ReadySeconds)).ConfigureAwait(false);
+            return await SharedProbe().WaitAsync(TimeSpan.FromSeconds(Bounds.ReadySeconds)).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
             return "the store does not answer in time";
+        }
+    }
+
+    /// <summary>
+    /// One question to the store for all who ask meanwhile: nobody needs a token to ask, and members' reads need the connections.
+    /// A question that is not answered in time keeps the next one from nothing.
+    /// </summary>
+    private Task<string?> SharedProbe()
+    {
+        lock (gate)
+        {
+            if (probe.IsCompleted || Stopwatch.GetElapsedTime(probedAt).TotalSeconds >= Bounds.ReadySeconds)
+            {
+                probedAt = Stopwatch.GetTimestamp();
+                probe = Task.Run(AskAsync);
+            }
+
+            return probe;
         }
 
         async Task<string?> AskAsync() =>

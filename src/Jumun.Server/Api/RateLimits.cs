@@ -49,9 +49,21 @@ internal sealed class RateLimits : IDisposable
         }
 
         // A stream is no work that ends: how many there may be is a bound of its own.
-        bool isStream = http.GetEndpoint()?.Metadata.GetMetadata<RouteInfo>()?.IsStream == true;
-        using RateLimitLease? place = isStream ? null : inWork?.AttemptAcquire();
-        if (place is not { IsAcquired: false })
+        RouteInfo? route = http.GetEndpoint()?.Metadata.GetMetadata<RouteInfo>();
+        if (inWork is null || route?.IsStream == true)
+        {
+            await next(http).ConfigureAwait(false);
+            return;
+        }
+
+        if (route?.Takes is not null || http.Request.Headers.ContainsKey("Idempotency-Key"))
+        {
+            // What a client has still to send is its own work: a few who send slowly would hold the places of everybody.
+            await http.AwaitBodyAsync().ConfigureAwait(false);
+        }
+
+        using RateLimitLease place = inWork.AttemptAcquire();
+        if (place.IsAcquired)
         {
             await next(http).ConfigureAwait(false);
             return;

@@ -83,9 +83,10 @@ internal sealed class LiveHub
     /// <summary>Ends every stream: the server stops and waits for none of them.</summary>
     public void Stop()
     {
-        stop.Cancel();
+        // Who has taken what was sent goes by itself; who has not is cut off.
         Products.End();
         Coupons.End();
+        stop.Cancel();
     }
 
     /// <summary>On the executor's lane: only signals, and looks at nothing while nobody watches.</summary>

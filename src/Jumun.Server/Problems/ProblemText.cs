@@ -177,6 +177,7 @@ internal sealed record ProblemText(int Status, Text Title, Text Detail)
             "must have 1 to 64 characters of A-Z a-z 0-9 . _ ~ @ | : -", "A-Z a-z 0-9 . _ ~ @ | : - 문자 1~64자여야 합니다"),
         FieldRule.Json => new("must be one JSON object in UTF-8", "UTF-8로 된 JSON 객체 하나여야 합니다"),
         FieldRule.Form => new("must be a form as browsers send it", "브라우저가 보내는 형식의 폼이어야 합니다"),
+        FieldRule.InTime => new("did not come in time", "제때 오지 않았습니다"),
         FieldRule.Either => new("give from and to, or eventIds, and not both", "from과 to, 또는 eventIds 중 하나만 보내세요"),
     };
 }

@@ -95,4 +95,42 @@ public sealed class ConsoleFormTests
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "alice" })).ToBeVisibleAsync();
         Assert.Empty(browser.Complaints);
     }
+
+    [Fact]
+    public async Task A_member_that_is_none_is_refused_and_every_coupon_of_one_is_found()
+    {
+        await using TestShop shop = await TestShop.StartAsync();
+        TestCaller alice = shop.As("alice");
+        long product = await shop.AsAdmin().CreateProductAsync("mug");
+        long oldest = await shop.AsAdmin().CreateCouponAsync();
+        (await shop.AsAdmin().PatchAsync($"/admin/coupons/{oldest}", """{"name":"The oldest"}""")).Is(200);
+        (await alice.PostAsync($"/coupons/{oldest}")).Is(201);
+        TestAnswer order = (await alice.OrderAsync(product, 1, oldest)).Is(201);
+        for (int left = Bounds.PageItems - 1; left >= 0; left--)
+        {
+            long coupon = await shop.AsAdmin().CreateCouponAsync();
+            (await alice.PostAsync($"/coupons/{coupon}")).Is(201);
+            if (left % Bounds.ConsoleRows == 0)
+            {
+                (await shop.AsAdmin().PatchAsync($"/admin/coupons/{coupon}", $$"""{"name":"First of page {{left / Bounds.ConsoleRows}}"}""")).Is(200);
+            }
+        }
+
+        await using Chromium browser = await Chromium.StartAsync();
+        IPage page = await SignInAsync(browser, shop, "orders?member=%00");
+        await Expect(page.Locator("#orders-member-error")).ToContainTextAsync("must have 1 to 64 characters");
+        await page.GotoAsync($"/console/orders/alice/{order["orderId"]}");
+        await Expect(page.GetByText("The oldest")).ToBeVisibleAsync();
+        await page.GotoAsync("/console/members/alice");
+        ILocator coupons = page.Locator("tbody").Nth(1).Locator("tr");
+        for (int shown = 0; shown < Bounds.PageItems / Bounds.ConsoleRows; shown++)
+        {
+            await Expect(coupons.First).ToContainTextAsync($"First of page {shown}");
+            await Expect(coupons).ToHaveCountAsync(Bounds.ConsoleRows);
+            await Button(page, "Older coupons").ClickAsync();
+        }
+
+        await Expect(coupons).ToContainTextAsync(["The oldest"]);
+        Assert.Empty(browser.Complaints);
+    }
 }

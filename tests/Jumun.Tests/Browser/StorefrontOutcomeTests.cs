@@ -141,6 +141,19 @@ public sealed class StorefrontOutcomeTests
     }
 
     [Fact]
+    public async Task Who_is_told_to_come_back_in_an_hour_is_not_kept_waiting_for_it()
+    {
+        await using TestShop shop = await TestShop.StartAsync(isDevelopment: true);
+        await using Chromium browser = await Chromium.StartAsync();
+        IPage page = await OpenAsync(shop, browser, "carol", "points");
+        await page.RouteAsync("**/points/charge", route => route.FulfillAsync(Problem(503, "unavailable", retryAfterSeconds: 3_600)));
+        await ChargeAsync(page);
+        await Expect(page.Locator(".note.bad")).ToContainTextAsync("unavailable");
+        await Expect(page.Locator("[aria-busy]")).ToHaveCountAsync(0);
+        browser.NothingBut("status of 503");
+    }
+
+    [Fact]
     public async Task A_charge_stands_when_the_history_cannot_be_read_after_it()
     {
         await using TestShop shop = await TestShop.StartAsync(isDevelopment: true);

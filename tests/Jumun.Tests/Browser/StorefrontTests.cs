@@ -196,6 +196,8 @@ public sealed class StorefrontTests
 
         IPage page = await WatchAsync(shop, browser, oldest, "alice", new() { ViewportSize = Phone });
         await page.GetByText("It is yours: number 1.").WaitForAsync();
+        await GoAsync(page, "Coupons");
+        await Expect(page.Locator("ul.grid > li")).ToHaveCountAsync(101);
         Assert.Empty(browser.Complaints);
     }
 
@@ -349,7 +351,7 @@ public sealed class StorefrontTests
         await page.GetByLabel("Token").FillAsync(Jwt.Signed(Jwt.Claims("erin"), key: new string('x', 32)));
         await Button(page, "Sign in").ClickAsync();
         await Expect(page.GetByText("Your session has ended.")).ToBeVisibleAsync();
-        await page.GetByLabel("Token").FillAsync($"Bearer {TestShop.Token("erin")})");
+        await page.GetByLabel("Token").FillAsync($"Bearer {TestShop.Token("erin").Insert(80, "\n")})");
         await page.GetByLabel("Token").PressAsync("Tab");
         await page.Keyboard.PressAsync("Enter");
         await Expect(page.GetByRole(AriaRole.Link, new() { Name = "Ceramic mug" })).ToBeVisibleAsync();

@@ -61,13 +61,13 @@ public sealed class CitusStoreTests : StoreContract
         await using var connection = new NpgsqlConnection(database);
         await connection.OpenAsync(TestContext.Current.CancellationToken);
         await using PostgresHosts hosts = PostgresConnections.Lane(database, isDivided: true);
-        using PostgresLane lane = await PostgresLane.OpenAsync(hosts, await ShardMap.ReadAsync(connection), slot: 0);
+        using PostgresLane lane = await PostgresLane.OpenAsync(hosts, await ShardMap.ReadAsync(connection), slot: 0, new SweepMark());
         var before = Guid.CreateVersion7(DateTimeOffset.UnixEpoch.AddDays(1));
-        await lane.SweepAsync(before, Bounds.SweptBatches);
+        await lane.SweepAsync(Guid.Empty, before, Bounds.SweptBatches);
         Assert.Equal(young + 500, await CountAsync());
-        await lane.SweepAsync(before, Bounds.SweptBatches);
+        await lane.SweepAsync(Guid.Empty, before, Bounds.SweptBatches);
         Assert.Equal(young, await CountAsync());
-        await lane.SweepAsync(before, Bounds.SweptBatches);
+        await lane.SweepAsync(Guid.Empty, before, Bounds.SweptBatches);
 
         async Task<long> CountAsync()
         {

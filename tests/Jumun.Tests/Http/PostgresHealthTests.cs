@@ -37,6 +37,27 @@ public sealed class PostgresHealthTests
         await shop.AuditAsync();
     }
 
+    /// <summary>Nobody needs a token for it, and members' reads need the connections.</summary>
+    [Fact]
+    public async Task However_many_ask_whether_it_is_ready_the_database_is_asked_once_at_a_time()
+    {
+        string database = await PostgresServer.CreateShopAsync();
+        try
+        {
+            await using TestShop shop = await TestShop.StartAsync(new() { ["Jumun:Store"] = "postgres", ["ConnectionStrings:Jumun"] = database });
+            TestAnswer[] answers = await Task.WhenAll(Enumerable.Range(0, 300).Select(_ => shop.AsNobody().GetAsync("/health/ready")));
+            Assert.All(answers, answer => answer.Is(200));
+            await using var connection = new NpgsqlConnection($"{database};Pooling=false");
+            await connection.OpenAsync(TestContext.Current.CancellationToken);
+            await using var count = new NpgsqlCommand("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()", connection);
+            Assert.InRange((long)(await count.ExecuteScalarAsync(TestContext.Current.CancellationToken))!, 2, 10);
+        }
+        finally
+        {
+            await PostgresServer.DropDatabaseAsync(database);
+        }
+    }
+
     /// <summary>Nobody needs a token for it, and a long window takes long.</summary>
     [Fact]
     public async Task However_many_ask_for_the_top_products_one_query_runs_at_a_time()

@@ -1,4 +1,5 @@
 using System.Net.WebSockets;
+using Jumun.Tests.Hostile;
 
 namespace Jumun.Tests.Http;
 
@@ -67,6 +68,27 @@ public sealed class RateLimitTests
         var asking = new ClientWebSocket();
         asking.Options.SetRequestHeader("Cookie", $"jumun-console={TestShop.Token("alice")}");
         await Assert.ThrowsAsync<WebSocketException>(() => asking.ConnectAsync(address.Uri, TestContext.Current.CancellationToken));
+    }
+
+    [Theory]
+    [InlineData("/members/anna/points/charge", "Content-Type: application/json", 200)]
+    [InlineData("/coupons/1", "Idempotency-Key: k", 404)]
+    public async Task Who_is_slow_to_send_takes_no_place_from_others(string path, string header, int status)
+    {
+        await using TestShop shop = await TestShop.StartAsync(new() { ["Jumun:RateLimit:Concurrency"] = "1" });
+        using RawConnection slow = await RawConnection.OpenAsync(shop.Http.BaseAddress!);
+        await slow.SendAsync(
+            $"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TestShop.Token("anna")}\r\n{header}\r\nContent-Length: 12\r\n\r\n{{\"amou");
+        TestCaller other = shop.Somebody();
+        for (int i = 0; i < 20; i++)
+        {
+            (await other.GetAsync("/products")).Is(200);
+            await Task.Delay(20, TestContext.Current.CancellationToken);
+        }
+
+        await slow.SendAsync("nt\":5}");
+        Assert.Equal(status, (await slow.ReadAsync())!.Status);
+        (await other.GetAsync("/products")).Is(200);
     }
 
     [Fact]

@@ -39,6 +39,24 @@ public sealed class RequestTests(ShopFixture fixture) : IClassFixture<ShopFixtur
         Assert.Equal([text], refused["errors"]![field]!.AsArray().Select(error => (string)error!));
     }
 
+    [Fact]
+    public async Task What_a_client_calls_a_member_makes_no_other_refusal_of_it()
+    {
+        TestAnswer refused = await shop.Administrator().PostAsync("/admin/products", """{"missing required properties":1}""");
+        refused.IsProblem(400, "invalid_request");
+        (string name, System.Text.Json.Nodes.JsonNode? errors) = Assert.Single(refused["errors"]!.AsObject());
+        Assert.Contains("missing required properties", name, StringComparison.Ordinal);
+        Assert.Equal("is not known here", (string)errors![0]!);
+    }
+
+    [Fact]
+    public async Task Each_member_that_is_missing_is_named()
+    {
+        TestAnswer refused = (await shop.Administrator().PostAsync("/admin/coupons", "{}")).IsProblem(400, "invalid_request");
+        Assert.Equal(
+            ["discount", "issueFrom", "issueUntil", "name", "quantity", "usableUntil"], refused["errors"]!.AsObject().Select(error => error.Key).Order());
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData(" ")]

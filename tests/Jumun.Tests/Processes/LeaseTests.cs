@@ -83,6 +83,27 @@ public sealed class LeaseTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Reads_that_take_every_connection_keep_no_process_from_its_leases()
+    {
+        Guid process = NewProcess();
+        await RenewAsync(process);
+        PostgresStore store = await StoreAsync(process);
+        await using var connection = new NpgsqlConnection($"{database};Pooling=false");
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using NpgsqlTransaction held = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
+        await new NpgsqlCommand("LOCK TABLE products IN ACCESS EXCLUSIVE MODE", connection).ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        Task[] reads = [.. Enumerable.Range(0, Bounds.PostgresReaders).Select(_ => store.AllProductsAsync(null, 10).AsTask())];
+        await TestShop.UntilAsync(async () => await WaitingAsync() == Bounds.PostgresReaders - 1);
+        Assert.Equal(All, (await RenewAsync(process)).Partitions);
+        Assert.DoesNotContain(reads, read => read.IsCompleted);
+        await held.RollbackAsync(TestContext.Current.CancellationToken);
+        await Task.WhenAll(reads);
+
+        async Task<long> WaitingAsync() => (long)(await new NpgsqlCommand(
+            "SELECT count(*) FROM pg_locks WHERE relation = 'products'::regclass AND NOT granted", connection).ExecuteScalarAsync())!;
+    }
+
+    [Fact]
     public async Task What_is_held_is_given_by_its_holder_alone_and_then_taken()
     {
         Guid one = NewProcess();

@@ -173,6 +173,14 @@ public sealed class PostgresFaultTests : IAsyncLifetime
         int? first = store.BackendId;
         Assert.Equal(3, await ChargedAsync(2));
         Assert.NotEqual(first, store.BackendId);
+
+        // Also where the operator wants to hear of no warnings.
+        await RunAsync("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET client_min_messages = error', current_database()); END $$");
+        await TerminateAsync();
+        Assert.Equal(6, await ChargedAsync(3));
+        first = store.BackendId;
+        Assert.Equal(10, await ChargedAsync(4));
+        Assert.NotEqual(first, store.BackendId);
     }
 
     [Fact]

@@ -79,6 +79,58 @@ public sealed class PostgresStoreTests : StoreContract
         }
     }
 
+    [Fact]
+    public async Task A_database_that_not_every_letter_can_be_written_in_is_refused()
+    {
+        string latin = await PostgresServer.CreateDatabaseAsync("template0 ENCODING 'LATIN1' LOCALE 'C'");
+        try
+        {
+            var error = await Assert.ThrowsAsync<SetupException>(() => PostgresStore.MigrateAsync(latin));
+            Assert.Contains("the encoding LATIN1", error.Message, StringComparison.Ordinal);
+            Assert.Equal(error.Message, (await Assert.ThrowsAsync<SetupException>(() => PostgresStore.OpenAsync(latin, null))).Message);
+        }
+        finally
+        {
+            await PostgresServer.DropDatabaseAsync(latin);
+        }
+    }
+
+    /// <summary>What they swept may stay in the indexes for as long as a dump runs: they do not go through it again and again.</summary>
+    [Fact]
+    public async Task Sweeps_go_on_from_where_they_have_come_to()
+    {
+        const string Add = "INSERT INTO idempotency_keys SELECT 'g', 'k' || {0}, {0}, 200, '', NULL, ''";
+        DateTimeOffset now = Clock.GetUtcNow();
+        Jumun.Products.ProductView product = await ProductAsync(stock: 10);
+        await RunAsync(string.Format(null, Add, 2_000));
+        await ForgetAsync(true);
+        await ForgetAsync(false);
+
+        // Nobody writes so long after the time of a batch: it shows that the sweep did not begin at the beginning.
+        await RunAsync(string.Format(null, Add, 1_000));
+        await RunAsync(string.Format(null, Add, 3_000));
+        await ForgetAsync(true);
+        Assert.Equal(["k1000"], await TextsAsync("SELECT key FROM idempotency_keys"));
+        Assert.False(await Store.HasKeysBeforeAsync(now));
+
+        Assert.Empty(await Store.ExpiredOrdersAsync(now, 10));
+        Jumun.Orders.OrderView order = await OrderAsync("m", null, (product.ProductId, 1));
+        await RunAsync("UPDATE orders SET pay_before = 1");
+        Assert.Empty(await Store.ExpiredOrdersAsync(now, 10));
+        await RunAsync($"UPDATE orders SET pay_before = {now.AddMinutes(-4).ToUnixTimeMilliseconds()}");
+        Assert.Equal(("m", order.OrderId), Assert.Single(await Store.ExpiredOrdersAsync(now, 10)));
+
+        // Time went back: all is looked through anew.
+        await RunAsync("UPDATE orders SET pay_before = 1");
+        Assert.Single(await Store.ExpiredOrdersAsync(now.AddHours(-1), 10));
+
+        async Task ForgetAsync(bool has)
+        {
+            Assert.Equal(has, await Store.HasKeysBeforeAsync(now));
+            await DoAsync<Done>(new ForgetIdempotencyKeys(TimeSpan.Zero));
+        }
+    }
+
     /// <summary>The step adds a table that the version before does not know: its processes go on beside it.</summary>
     [Fact]
     public async Task A_shop_from_before_events_could_be_forgotten_is_brought_up_to_date_while_it_sells()

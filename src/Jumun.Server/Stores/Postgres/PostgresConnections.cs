@@ -14,7 +14,10 @@ internal static class PostgresConnections
     private const string DividedPlans =
         "-c plan_cache_mode=auto -c citus.max_adaptive_executor_pool_size=1 -c citus.propagate_set_commands=local";
 
-    /// <summary>The lane's connection: never pooled, never cancelled, and gone soon when the network falls silent.</summary>
+    /// <summary>
+    /// The lane's connection: never pooled, never cancelled, and gone soon when the network falls silent. It is told warnings,
+    /// whatever the user's default says: a commit that did not wait for its standby succeeds with one.
+    /// </summary>
     /// <param name="connectionString">What the operator wrote.</param>
     /// <param name="isDivided">Whether it leads to a cluster whose tables are divided.</param>
     public static PostgresHosts Lane(string connectionString, bool isDivided)
@@ -24,16 +27,13 @@ internal static class PostgresConnections
         settings.CommandTimeout = Bounds.PostgresReadSeconds;
         settings.ReadBufferSize = 64 * 1024;
         settings.WriteBufferSize = 64 * 1024;
-        settings.TcpKeepAlive = true;
-        settings.TcpKeepAliveTime = Bounds.PostgresSilenceSeconds / 2;
-        settings.TcpKeepAliveInterval = 1;
         settings.IncludeFailedBatchedCommand = isDivided;
         AddOptions(
             settings,
             $"{Plans} {(isDivided ? DividedPlans : "-c plan_cache_mode=force_generic_plan")} -c lock_timeout={Bounds.PostgresLockMilliseconds}"
             + $" -c idle_in_transaction_session_timeout={Bounds.PostgresIdleMilliseconds}"
             + $" -c tcp_keepalives_idle={Bounds.PostgresSilenceSeconds / 2} -c tcp_keepalives_interval=1"
-            + $" -c tcp_user_timeout={Bounds.PostgresSilenceSeconds * 1_000}");
+            + $" -c tcp_user_timeout={Bounds.PostgresSilenceSeconds * 1_000} -c client_min_messages=warning");
         return new PostgresHosts(settings, Build);
     }
 
@@ -52,7 +52,6 @@ internal static class PostgresConnections
 
         // Nothing that a read leaves behind could matter to the next one.
         settings.NoResetOnClose = true;
-        settings.TcpKeepAlive = true;
         AddOptions(settings, $"{Plans} -c default_transaction_read_only=on");
         return new PostgresHosts(settings, Build);
     }
@@ -80,6 +79,11 @@ internal static class PostgresConnections
             // Which host is the primary is asked of each connection: one remembered as standby or lost may be it by now, and
             // one remembered as primary may be none. PostgreSQL says so unasked, so this costs nothing.
             settings.HostRecheckSeconds = 0;
+
+            // A machine that is gone without a word is noticed also by what may take any time, as an audit or a migration may.
+            settings.TcpKeepAlive = true;
+            settings.TcpKeepAliveTime = Bounds.PostgresSilenceSeconds / 2;
+            settings.TcpKeepAliveInterval = 1;
             settings.MaxAutoPrepare = 200;
             settings.AutoPrepareMinUsages = 2;
             return settings;

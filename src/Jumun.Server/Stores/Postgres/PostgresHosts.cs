@@ -34,7 +34,12 @@ internal sealed class PostgresHosts : IAsyncDisposable
         NpgsqlConnection connection = await Source.OpenConnectionAsync().ConfigureAwait(false);
         if (sources.Length > 1 && Array.IndexOf(hosts, $"{connection.Host}:{connection.Port}") is >= 0 and int primary)
         {
-            Volatile.Write(ref first, primary);
+            int former = Interlocked.Exchange(ref first, primary);
+            if (former != primary)
+            {
+                // Its connections would be kept for a while beside as many new ones, of the few that PostgreSQL has for all.
+                sources[former].Clear();
+            }
         }
 
         return connection;

@@ -11,12 +11,12 @@ internal sealed class PostgresLane : IDisposable
 {
     private const string SweepText = """
         DELETE FROM batches WHERE batch_id = ANY(ARRAY(
-          SELECT batch_id FROM batches WHERE batch_id < $1 ORDER BY batch_id LIMIT $2 FOR UPDATE SKIP LOCKED))
+          SELECT batch_id FROM batches WHERE batch_id >= $3 AND batch_id < $1 ORDER BY batch_id LIMIT $2 FOR UPDATE SKIP LOCKED))
         """;
 
     // On Citus no limited deletion goes through all shards, and one without a limit holds up every lane for as long as there are rows:
     // the oldest are read, and deleted shard by shard.
-    private const string OldestText = "SELECT batch_id FROM batches WHERE batch_id < $1 ORDER BY batch_id LIMIT $2";
+    private const string OldestText = "SELECT batch_id FROM batches WHERE batch_id >= $3 AND batch_id < $1 ORDER BY batch_id LIMIT $2";
     private const string DeleteText = "DELETE FROM batches WHERE batch_id = ANY($1)";
 
     private readonly NpgsqlConnection connection;
@@ -26,12 +26,12 @@ internal sealed class PostgresLane : IDisposable
     private PostgresNotice? warning;
     private Task running = Task.CompletedTask;
 
-    private PostgresLane(NpgsqlConnection connection, ShardMap map, short slot)
+    private PostgresLane(NpgsqlConnection connection, ShardMap map, short slot, SweepMark keys)
     {
         this.connection = connection;
         this.map = map;
         load = new PostgresLoad(connection, map);
-        write = new PostgresWrite(connection, map, slot);
+        write = new PostgresWrite(connection, map, slot, keys);
         connection.Notice += (_, notice) => warning = notice.Notice.InvariantSeverity == "WARNING" ? notice.Notice : warning;
     }
 
@@ -46,7 +46,7 @@ internal sealed class PostgresLane : IDisposable
 
     private bool InTransaction { get; set; }
 
-    public static async Task<PostgresLane> OpenAsync(PostgresHosts hosts, ShardMap map, short slot)
+    public static async Task<PostgresLane> OpenAsync(PostgresHosts hosts, ShardMap map, short slot, SweepMark keys)
     {
         NpgsqlConnection connection = await hosts.OpenConnectionAsync().ConfigureAwait(false);
         try
@@ -55,7 +55,7 @@ internal sealed class PostgresLane : IDisposable
             await using var durable = new NpgsqlCommand(
                 "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'", connection);
             await durable.ExecuteNonQueryAsync().ConfigureAwait(false);
-            return new PostgresLane(connection, map, slot);
+            return new PostgresLane(connection, map, slot, keys);
         }
         catch
         {
@@ -113,15 +113,16 @@ internal sealed class PostgresLane : IDisposable
     }
 
     /// <summary>Deletes rows of old batches, oldest first, as many as the limit says.</summary>
-    public async ValueTask SweepAsync(Guid before, int limit)
+    /// <returns>How many it found.</returns>
+    public async ValueTask<int> SweepAsync(Guid from, Guid before, int limit)
     {
         await using var sweep = new NpgsqlCommand(map.IsDivided ? OldestText : SweepText, connection);
         sweep.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = before });
         sweep.Parameters.Add(new NpgsqlParameter<int> { TypedValue = limit });
+        sweep.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = from });
         if (!map.IsDivided)
         {
-            await sweep.ExecuteNonQueryAsync().ConfigureAwait(false);
-            return;
+            return await sweep.ExecuteNonQueryAsync().ConfigureAwait(false);
         }
 
         var delete = new PostgresStatement(DeleteText, map.Batches.Count);
@@ -141,6 +142,8 @@ internal sealed class PostgresLane : IDisposable
             delete.AddTo(deletes);
             await deletes.ExecuteNonQueryAsync().ConfigureAwait(false);
         }
+
+        return delete.Rows;
     }
 
     /// <summary>Has plans made anew: tables have grown meanwhile.</summary>

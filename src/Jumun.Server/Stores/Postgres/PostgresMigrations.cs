@@ -26,6 +26,7 @@ internal static class PostgresMigrations
     /// <summary>Brings the schema up to date and tells which steps that took.</summary>
     public static async Task<IReadOnlyList<string>> ApplyAsync(NpgsqlConnection connection)
     {
+        await MustTakeAnyTextAsync(connection).ConfigureAwait(false);
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync().ConfigureAwait(false);
         await RunAsync(connection, Lock).ConfigureAwait(false);
         await RunAsync(connection, $"SET LOCAL lock_timeout = {Bounds.PostgresMigrationLockMilliseconds}").ConfigureAwait(false);
@@ -52,6 +53,7 @@ internal static class PostgresMigrations
     /// <summary>Refuses a database whose schema is not the one that this program was built for.</summary>
     public static async Task MustBeCurrentAsync(NpgsqlConnection connection)
     {
+        await MustTakeAnyTextAsync(connection).ConfigureAwait(false);
         await using var exists = new NpgsqlCommand("SELECT to_regclass('schema_migrations') IS NOT NULL", connection);
         if (await exists.ExecuteScalarAsync().ConfigureAwait(false) is not true)
         {
@@ -63,6 +65,18 @@ internal static class PostgresMigrations
         if (applied.Count < Steps.Count)
         {
             throw new SetupException($"The schema of the database '{connection.Database}' is older than this program. Run 'migrate'.");
+        }
+    }
+
+    /// <summary>Refuses a database that has no room for some letters: a name in a request may have any.</summary>
+    private static async Task MustTakeAnyTextAsync(NpgsqlConnection connection)
+    {
+        await using var command = new NpgsqlCommand("SHOW server_encoding", connection);
+        if (await command.ExecuteScalarAsync().ConfigureAwait(false) is not "UTF8" and var encoding)
+        {
+            throw new SetupException(
+                $"The database '{connection.Database}' has the encoding {encoding}, which not every name can be written in. "
+                + "Make another: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.");
         }
     }
 

@@ -139,7 +139,12 @@ internal sealed partial class PostgresStore
                 // Batch ids are of version 7: they sort by the time of their batch. The time is the database's: by a clock that is ahead,
                 // rows would go that others still look their commits up by.
                 DateTimeOffset keptFrom = (await db.NowAsync().ConfigureAwait(false)).AddSeconds(-Bounds.PostgresBatchSeconds);
-                await db.SweepAsync(Guid.CreateVersion7(keptFrom), Bounds.SweptBatches * sides.Length).ConfigureAwait(false);
+                DateTimeOffset from = DateTimeOffset.FromUnixTimeMilliseconds(batches.From(keptFrom.ToUnixTimeMilliseconds()));
+                int limit = Bounds.SweptBatches * sides.Length;
+                if (await db.SweepAsync(Guid.CreateVersion7(from), Guid.CreateVersion7(keptFrom), limit).ConfigureAwait(false) < limit)
+                {
+                    batches.Reached(keptFrom.ToUnixTimeMilliseconds() - LateMs);
+                }
             }
 
             await db.DiscardPlansAsync().ConfigureAwait(false);

@@ -23,12 +23,16 @@ internal sealed partial class PostgresStore
     // Its leases count here no more some time before they may be another's, because clocks do not run alike.
     private static readonly TimeSpan GoodFor = TimeSpan.FromSeconds(Bounds.LeaseOfEndedSeconds - 0.5);
 
+    // How long after the time of its batch an order may be committed, amply.
+    private const long LateMs = 5 * 60 * 1_000;
+
     private NpgsqlConnection? leasing;
 
     public async ValueTask<LeasedShare> RenewLeasesAsync(Guid process, bool mayGive)
     {
-        // By a wrong clock it would expire for all what is not over, and forget what is not old: others do that meanwhile.
-        if (await IsClockOffAsync().ConfigureAwait(false))
+        // By a wrong clock it would expire for all what is not over, and forget what is not old: others do that meanwhile. It is asked
+        // for over the same session: among many slow reads it would wait so long that the leases are over here before they begin.
+        if (await LeasingAsync(static connection => IsClockOffAsync(() => NowAsync(connection))).ConfigureAwait(false))
         {
             if (mayGive)
             {
@@ -58,6 +62,12 @@ internal sealed partial class PostgresStore
         Add(batch, "COMMIT");
         return await batch.ExecuteNonQueryAsync().ConfigureAwait(false);
     }).ConfigureAwait(false);
+
+    private static async ValueTask<long> NowAsync(NpgsqlConnection connection)
+    {
+        await using var ask = new NpgsqlCommand(NowText, connection);
+        return (long)(await ask.ExecuteScalarAsync().ConfigureAwait(false))!;
+    }
 
     /// <summary>Does something over the session of the leases, which is opened anew after an error.</summary>
     private async Task<T> LeasingAsync<T>(Func<NpgsqlConnection, Task<T>> work)

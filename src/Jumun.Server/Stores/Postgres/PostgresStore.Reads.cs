@@ -108,10 +108,20 @@ internal sealed partial class PostgresStore
             row => new TopProduct(++rank, row.GetInt64(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3), row.GetInt64(4))).ConfigureAwait(false);
     }
 
-    public ValueTask<List<(string MemberId, Guid OrderId)>> ExpiredOrdersAsync(DateTimeOffset now, int limit) => AllAsync(
-        new Query("SELECT member_id, order_id FROM orders WHERE status = 0 AND pay_before <= $1 ORDER BY pay_before LIMIT $2")
-            .With(now.ToUnixTimeMilliseconds()).With(limit),
-        static row => (row.GetString(0), row.GetGuid(1)));
+    public async ValueTask<List<(string MemberId, Guid OrderId)>> ExpiredOrdersAsync(DateTimeOffset now, int limit)
+    {
+        long moment = now.ToUnixTimeMilliseconds();
+        List<(string MemberId, Guid OrderId, long PayBefore)> orders = await AllAsync(
+            new Query("""
+                SELECT member_id, order_id, pay_before FROM orders WHERE status = 0 AND pay_before >= $3 AND pay_before <= $1
+                ORDER BY pay_before LIMIT $2
+                """).With(moment).With(limit).With(pendingOrders.From(moment)),
+            static row => (row.GetString(0), row.GetGuid(1), row.GetInt64(2))).ConfigureAwait(false);
+
+        // An order may be committed some time after its batch was stamped.
+        pendingOrders.Reached((orders.Count > 0 ? orders[0].PayBefore : moment) - LateMs);
+        return orders.ConvertAll(static order => (order.MemberId, order.OrderId));
+    }
 
     public ValueTask<List<((long First, long Second) Place, OutboxEventView Event)>> EventsAsync(
         OutboxState? state, (long First, long Second)? after, int limit) => AllAsync(
@@ -131,9 +141,16 @@ internal sealed partial class PostgresStore
             .With(after?.First ?? 0).With(LastBytes(after?.Second ?? 0)).With(before.ToUnixTimeMilliseconds()).With(limit),
         static row => ((row.GetInt64(0), PostgresRows.ToPlace(row.GetGuid(1)).Second), row.GetGuid(1), (OutboxState)row.GetInt32(2)));
 
-    public ValueTask<bool> HasKeysBeforeAsync(DateTimeOffset moment) => FirstAsync(
-        new Query("SELECT created_at < $1 FROM idempotency_keys ORDER BY created_at LIMIT 1").With(moment.ToUnixTimeMilliseconds()),
-        static row => row.GetBoolean(0));
+    public async ValueTask<bool> HasKeysBeforeAsync(DateTimeOffset moment)
+    {
+        long before = moment.ToUnixTimeMilliseconds();
+        long? oldest = await FirstAsync(
+            new Query("SELECT created_at FROM idempotency_keys WHERE created_at >= $2 AND created_at < $1 ORDER BY created_at LIMIT 1")
+                .With(before).With(keys.From(before)),
+            static row => (long?)row.GetInt64(0)).ConfigureAwait(false);
+        keys.Reached(oldest ?? 0);
+        return oldest is not null;
+    }
 
     public ValueTask<List<InvariantReport>> AuditAsync() => UseAsync(connection => PostgresAudit.RunAsync(connection, map.IsDivided));
 

@@ -16,6 +16,9 @@ internal sealed partial class PostgresStore : IStore
     private readonly string? laneAddress;
     private readonly short slot;
     private readonly SemaphoreSlim reading = new(1);
+    private readonly SweepMark keys = new();
+    private readonly SweepMark pendingOrders = new();
+    private readonly SweepMark batches = new();
     private WriteSide[] sides = [];
     private ShardMap map = ShardMap.Whole;
     private volatile bool isMapOld = true;
@@ -122,7 +125,9 @@ internal sealed partial class PostgresStore : IStore
 
         try
         {
-            return await IsClockOffAsync().ConfigureAwait(false) ? "this machine's clock is more than a second off the database's" : null;
+            return await IsClockOffAsync(() => FirstAsync(new Query(NowText), static row => row.GetInt64(0))).ConfigureAwait(false)
+                ? "this machine's clock is more than a second off the database's"
+                : null;
         }
         catch (StoreUnavailableException)
         {
@@ -131,10 +136,11 @@ internal sealed partial class PostgresStore : IStore
     }
 
     /// <summary>Whether this machine's clock is further off the database's than <see cref="Bounds.ClockMilliseconds"/> for certain.</summary>
-    private async ValueTask<bool> IsClockOffAsync()
+    /// <param name="ask">Asks the database for its clock.</param>
+    private static async Task<bool> IsClockOffAsync(Func<ValueTask<long>> ask)
     {
         long asked = Stopwatch.GetTimestamp();
-        long there = await FirstAsync(new Query(NowText), static row => row.GetInt64(0)).ConfigureAwait(false);
+        long there = await ask().ConfigureAwait(false);
         double trip = Stopwatch.GetElapsedTime(asked).TotalMilliseconds;
         double off = Math.Abs(TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() - (trip / 2) - there);
         return off - (trip / 2) > Bounds.ClockMilliseconds;
@@ -231,7 +237,7 @@ internal sealed partial class PostgresStore : IStore
 
         // Lanes count apart, as processes do: each locks the rows of its own node first, and two would wait in a circle.
         short own = (short)((slot + Array.IndexOf(sides, side)) % Bounds.SalesSlots);
-        PostgresLane opened = await PostgresLane.OpenAsync(side.Hosts, map, own).ConfigureAwait(false);
+        PostgresLane opened = await PostgresLane.OpenAsync(side.Hosts, map, own, keys).ConfigureAwait(false);
         side.Lane = opened;
         return opened;
     }

@@ -19,7 +19,8 @@ namespace Jumun.Server.Stores.Postgres;
 /// <param name="connection">The lane's.</param>
 /// <param name="map">Where rows lie. Only what is changed in place goes slice by slice: inserts find their shards themselves.</param>
 /// <param name="slot">Where this process counts its sales.</param>
-internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMap map, short slot) : IDisposable
+/// <param name="keysForgotten">Up to where old idempotency keys are forgotten.</param>
+internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMap map, short slot, SweepMark keysForgotten) : IDisposable
 {
     // No timeout: a commit is never cancelled.
     private readonly NpgsqlBatch batch = new(connection) { Timeout = 0 };
@@ -117,7 +118,7 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
     // Shards are gone through without a lock beforehand: whoever holds the lease forgets, and a key is never written twice.
     private readonly PostgresStatement forgetKeys = new($"""
         DELETE FROM idempotency_keys t USING (
-          SELECT subject, key FROM idempotency_keys WHERE created_at < ($1)[1] ORDER BY created_at LIMIT ($2)[1]
+          SELECT subject, key FROM idempotency_keys WHERE created_at >= ($3)[1] AND created_at < ($1)[1] ORDER BY created_at LIMIT ($2)[1]
           {(map.IsDivided ? "" : "FOR UPDATE SKIP LOCKED")}) old
         WHERE t.subject = old.subject AND t.key = old.key
         """);
@@ -240,7 +241,7 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
 
         if (changes.Rows.ForgetKeysBefore is { } moment)
         {
-            forgetKeys.Row().Add(moment).Add(Bounds.ForgottenKeys);
+            forgetKeys.Row().Add(moment).Add(Bounds.ForgottenKeys).Add(keysForgotten.From(moment.ToUnixTimeMilliseconds()));
         }
 
         insertKeys.AddTo(batch);

@@ -105,7 +105,7 @@ export async function watch(path, seen, told, signal) {
         throw error;
       }
 
-      pauseSeconds = error.retryAfterSeconds ?? null;
+      pauseSeconds = error.retryAfterSeconds === undefined ? null : Math.min(error.retryAfterSeconds, patienceSeconds);
     }
 
     told(false);
@@ -213,7 +213,8 @@ async function repeatedly(request, signal) {
     try {
       return await request();
     } catch (error) {
-      if (!isWorthRepeating(error) || tries === mostTries || performance.now() - begun > patienceSeconds * 1000) {
+      const again = performance.now() - begun + (error.retryAfterSeconds ?? 0) * 1000;
+      if (!isWorthRepeating(error) || tries === mostTries || again > patienceSeconds * 1000) {
         throw error;
       }
 

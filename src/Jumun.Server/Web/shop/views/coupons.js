@@ -1,4 +1,4 @@
-import { get } from '../api.js';
+import { get, getAll } from '../api.js';
 import * as clock from '../clock.js';
 import * as session from '../session.js';
 import { badge, everySeconds, h, heading, named, pagedList, write, writeName } from '../ui.js';
@@ -14,8 +14,8 @@ export async function coupons({ signal }) {
   const list = h('ul', { class: 'grid plain' });
 
   async function load() {
-    const page = await get('/coupons?limit=100', signal);
-    page.items.forEach((coupon, place) => {
+    const all = await getAll('/coupons', signal);
+    all.forEach((coupon, place) => {
       const card = cards.get(coupon.couponId) ?? newCard(coupon, signal);
       cards.set(coupon.couponId, card);
       card.show(coupon);

@@ -65,6 +65,6 @@ function rowOf(entry) {
   return h('tr', {},
     h('td', { 'data-label': say('when') }, time(entry.createdAt)),
     h('td', { 'data-label': say('what') }, entry.orderId === undefined ? what : h('a', { href: `#/orders/${entry.orderId}` }, what)),
-    h('td', { 'data-label': say('change'), class: `end ${entry.amount > 0 ? 'good' : ''}` }, `${entry.amount > 0 ? '+' : '−'}${money(Math.abs(entry.amount))}`),
+    h('td', { 'data-label': say('change'), class: `end ${entry.amount > 0 ? 'good' : ''}` }, `${entry.amount > 0 ? '+' : entry.amount < 0 ? '−' : ''}${money(Math.abs(entry.amount))}`),
     h('td', { 'data-label': say('after'), class: 'end' }, money(entry.balance)));
 }

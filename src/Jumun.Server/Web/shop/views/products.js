@@ -1,4 +1,4 @@
-import { get } from '../api.js';
+import { get, getAll } from '../api.js';
 import { drawing } from '../art.js';
 import * as clock from '../clock.js';
 import { actionButton, everySeconds, field, h, heading, named, noteSlot, stockBadge, write, writeName } from '../ui.js';
@@ -109,8 +109,8 @@ export async function products({ query, signal }) {
 
 /** The coupon that opens next, when that is soon enough to wait for it: how long until then, and the way to it. */
 async function showBanner(slot, signal) {
-  const { items } = await get('/coupons?limit=100', signal);
-  const [next] = items.filter(coupon => stateOf(coupon)[0] === 'soon' && isNear(coupon)).sort((one, other) => Date.parse(one.issueFrom) - Date.parse(other.issueFrom));
+  const coupons = await getAll('/coupons', signal);
+  const [next] = coupons.filter(coupon => stateOf(coupon)[0] === 'soon' && isNear(coupon)).sort((one, other) => Date.parse(one.issueFrom) - Date.parse(other.issueFrom));
   if (next === undefined) {
     return;
   }

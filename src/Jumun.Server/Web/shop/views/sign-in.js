@@ -47,8 +47,8 @@ function tokenForm() {
   const submit = event => {
     event.preventDefault();
     busy(button, async () => {
-      // What was copied along, such as a bracket or a quotation mark, is no part of it.
-      const token = input.value.trim().replace(/^Bearer /i, '').replace(/^[^\w-]+|[^\w-]+$/g, '');
+      // What was copied along, such as a bracket, a quotation mark or a terminal's line breaks, is no part of it.
+      const token = input.value.trim().replace(/^Bearer\s/i, '').replace(/\s+/g, '').replace(/^[^\w-]+|[^\w-]+$/g, '');
       const isToken = session.subjectOf(token) !== null;
       input.setAttribute('aria-invalid', String(!isToken));
       error.textContent = isToken ? '' : say('tokenWrong');
