@@ -56,7 +56,7 @@ internal static class PostgresDoctor
         }
         catch (Exception error) when (error is NpgsqlException or SocketException or TimeoutException)
         {
-            report.Check(false, "database", $"{settings.Name} cannot be used: {error.Message}");
+            report.Check(false, "database", $"{settings.Name} cannot be used: {error.Message} {error.InnerException?.Message}".TrimEnd());
         }
     }
 

@@ -5,7 +5,7 @@ namespace Jumun.Tests.Crashes;
 /// <summary>What of PostgreSQL has no room.</summary>
 internal enum FullPart
 {
-    /// <summary>Its tables: a statement that needs room fails, and everything else goes on.</summary>
+    /// <summary>Its tables: a statement that needs room fails, and everything else goes on until a checkpoint comes.</summary>
     Data,
 
     /// <summary>Its write-ahead log: it ends all sessions and starts itself anew, which fails as well when there is still no room.</summary>
@@ -23,6 +23,7 @@ internal sealed class SmallCluster : IAsyncDisposable
 
     private readonly SmallDisk? disk;
     private readonly FullPart part;
+    private long filledAt;
 
     private SmallCluster(PostgresCluster cluster, SmallDisk? disk, FullPart part)
     {
@@ -32,6 +33,16 @@ internal sealed class SmallCluster : IAsyncDisposable
     }
 
     public PostgresCluster Cluster { get; }
+
+    /// <summary>
+    /// Whether PostgreSQL has ended all sessions since the disk was filled. It does so also where its tables alone have no room, when a checkpoint
+    /// comes meanwhile: each begins with a small file beside them (<c>pg_logical/replorigin_checkpoint.tmp</c>), and it does not go on without that.
+    /// </summary>
+    public bool HasPanicked => LogFrom(filledAt).Split('\n').Any(
+        line => line.Contains("PANIC:", StringComparison.Ordinal) && line.Contains("No space left on device", StringComparison.Ordinal));
+
+    /// <summary>The end of what PostgreSQL said.</summary>
+    public string LastSaid => string.Join('\n', LogFrom(0).Split('\n').TakeLast(40));
 
     public static async Task<SmallCluster> CreateAsync(DiskKind kind, FullPart part)
     {
@@ -45,6 +56,7 @@ internal sealed class SmallCluster : IAsyncDisposable
     /// <summary>Leaves hardly any room.</summary>
     public async Task FillAsync()
     {
+        filledAt = new FileInfo(Cluster.LogPath).Length;
         if (disk is not null)
         {
             // Files of the log are used again, unless a standby that is gone still needs them: the usual cause of a log that grows.
@@ -98,5 +110,13 @@ internal sealed class SmallCluster : IAsyncDisposable
     {
         await Cluster.DisposeAsync();
         await (disk?.DisposeAsync() ?? ValueTask.CompletedTask);
+    }
+
+    private string LogFrom(long start)
+    {
+        using FileStream log = new(Cluster.LogPath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        log.Position = start;
+        using var text = new StreamReader(log);
+        return text.ReadToEnd();
     }
 }
