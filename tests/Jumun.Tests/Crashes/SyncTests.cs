@@ -78,6 +78,8 @@ public sealed class SyncTests : IDisposable
         await again.StartAsync(Cancellation);
         using HttpClient asks = Client(again);
         Assert.Contains("\"balance\":1}", await asks.GetStringAsync("/members/m/points", Cancellation), StringComparison.Ordinal);
+        (int exitCode, string output) = await again.RunAsync(Cancellation, "audit");
+        Assert.True(exitCode == 0, output);
     }
 
     [Fact]
@@ -90,14 +92,7 @@ public sealed class SyncTests : IDisposable
         await server.StartAsync(Cancellation);
         using HttpClient http = Client(server);
         await ChargeAsync(http);
-
-        // The session that commits, and the process that may write its log before it does. Nobody else syncs for a commit.
-        string sessions = (await cluster.ScalarAsync(
-            "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE backend_type = 'walwriter' OR application_name = 'jumun' AND pid IN "
-            + "(SELECT pid FROM pg_stat_activity WHERE query LIKE '%batches%' OR query LIKE '%COMMIT%')"))!;
-        int[] processes = [.. sessions.Split(' ').Select(id => int.Parse(id, CultureInfo.InvariantCulture))];
-        Assert.True(processes.Length >= 2, $"The lane's session was not found: {sessions}.");
-        using var trace = await Trace.StartAsync(Path.Combine(folder.FullName, "trace"), processes);
+        using var trace = await Trace.StartAsync(Path.Combine(folder.FullName, "trace"), await CommittersAsync(cluster));
         await EachIsSyncedAsync(http, trace);
 
         // Many at once commit together: one sync for all that one batch settles.
@@ -110,6 +105,44 @@ public sealed class SyncTests : IDisposable
         TestContext.Current.TestOutputHelper?.WriteLine($"{50 * Charges} charges at once: {batches} commits, {syncs} syncs");
         Assert.InRange(syncs, batches, 20 * Charges);
         await trace.EndAsync();
+    }
+
+    /// <summary>The database is told not to wait for its disk; the shop waits all the same, and so does who asked it.</summary>
+    [Fact]
+    public async Task An_answer_waits_for_the_sync_of_a_PostgreSQL_whose_commits_do_not_wait_by_themselves()
+    {
+        await using PostgresCluster cluster = await PostgresCluster.CreateAsync("synchronous_commit = off");
+        Assert.Equal("off", await cluster.ScalarAsync("SHOW synchronous_commit"));
+        await PostgresStore.MigrateAsync(cluster.ConnectionString());
+        using var server = new ServerProcess(
+            folder.FullName, new() { ["Jumun:Store"] = "postgres", ["ConnectionStrings:Jumun"] = cluster.ConnectionString() });
+        await server.StartAsync(Cancellation);
+        using HttpClient http = Client(server);
+        await ChargeAsync(http);
+
+        // A sync takes three tenths of a second from now on.
+        using var trace = await Trace.StartAsync(
+            Path.Combine(folder.FullName, "trace"), ["-e", "inject=fdatasync:delay_enter=300000"], await CommittersAsync(cluster));
+        for (int charge = 0; charge < 3; charge++)
+        {
+            long sent = Stopwatch.GetTimestamp();
+            await ChargeAsync(http);
+            TimeSpan took = Stopwatch.GetElapsedTime(sent);
+            Assert.True(took >= TimeSpan.FromMilliseconds(150), $"It was answered after {took.TotalMilliseconds} ms, before it was on the disk.");
+        }
+
+        await trace.EndAsync();
+    }
+
+    /// <summary>The session that commits, and the process that may write its log before it does. Nobody else syncs for a commit.</summary>
+    private static async Task<int[]> CommittersAsync(PostgresCluster cluster)
+    {
+        string sessions = (await cluster.ScalarAsync(
+            "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE backend_type = 'walwriter' OR application_name = 'jumun' AND pid IN "
+            + "(SELECT pid FROM pg_stat_activity WHERE query LIKE '%batches%' OR query LIKE '%COMMIT%')"))!;
+        int[] processes = [.. sessions.Split(' ').Select(id => int.Parse(id, CultureInfo.InvariantCulture))];
+        Assert.True(processes.Length >= 2, $"The lane's session was not found: {sessions}.");
+        return processes;
     }
 
     private static HttpClient Client(ServerProcess server)
