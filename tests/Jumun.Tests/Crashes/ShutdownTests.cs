@@ -17,10 +17,14 @@ public sealed class ShutdownTests
         await client.ConnectAsync(server.Address.Host, server.Port, cancellation);
         await using NetworkStream stream = client.GetStream();
         string head = $"POST /members/m/points/charge HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer {TestShop.Token("m")}\r\n"
-            + "Content-Type: application/json\r\nContent-Length: 12\r\n\r\n{\"amount\"";
+            + "Content-Type: application/json\r\nContent-Length: 12\r\nExpect: 100-continue\r\n\r\n";
         await stream.WriteAsync(Encoding.ASCII.GetBytes(head), cancellation);
-        await Task.Delay(300, cancellation);
 
+        // It is said when the body is asked for: then the request is under way.
+        byte[] goOn = new byte["HTTP/1.1 100 Continue\r\n\r\n".Length];
+        await stream.ReadExactlyAsync(goOn, cancellation);
+        Assert.Equal("HTTP/1.1 100 Continue\r\n\r\n", Encoding.ASCII.GetString(goOn));
+        await stream.WriteAsync(Encoding.ASCII.GetBytes("{\"amount\""), cancellation);
         Task<int> stopping = server.TerminateAsync(cancellation);
         await Task.Delay(2_500, cancellation);
         Assert.False(stopping.IsCompleted);

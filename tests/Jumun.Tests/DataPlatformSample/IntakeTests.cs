@@ -64,7 +64,7 @@ public sealed class IntakeTests(SharedPlatform shared) : IClassFixture<SharedPla
     }
 
     [Theory]
-    [InlineData(-299, 200)]
+    [InlineData(-290, 200)]
     [InlineData(290, 200)]
     [InlineData(-302, 401)]
     [InlineData(310, 401)]

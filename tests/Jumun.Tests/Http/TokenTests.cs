@@ -48,7 +48,7 @@ public sealed class TokenTests(ShopFixture fixture) : IClassFixture<ShopFixture>
         (await shop.AsNobody().GetAsync($"/members/alice/points?access_token={Jwt.Of("alice")}")).IsProblem(401, "unauthenticated");
 
     [Theory]
-    [InlineData(-29, true)]
+    [InlineData(-25, true)]
     [InlineData(-35, false)]
     [InlineData(-3600, false)]
     public async Task A_token_counts_until_30_seconds_after_its_expiry(int seconds, bool isAccepted) =>

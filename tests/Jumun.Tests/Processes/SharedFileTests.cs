@@ -69,7 +69,9 @@ public sealed class SharedFileTests : IAsyncLifetime
         string[] lines = [];
         await TestShop.UntilAsync(async () =>
         {
-            lines = await File.ReadAllLinesAsync(EventsPath, Cancellation);
+            // The last line may be written just now.
+            string text = await File.ReadAllTextAsync(EventsPath, Cancellation);
+            lines = text[..(text.LastIndexOf('\n') + 1)].Split('\n', StringSplitOptions.RemoveEmptyEntries);
             return lines.Length >= shoppers.Paid.Count;
         });
         Assert.Equal(

@@ -20,7 +20,7 @@ public sealed class SharedReceiverTests : IAsyncLifetime
             ["Jumun:DataPlatform:Sink"] = "http",
             ["Jumun:DataPlatform:Url"] = receiver.Url,
             ["Jumun:DataPlatform:Secret"] = "a secret of the tests",
-            ["Jumun:DataPlatform:DeadAfter"] = "00:00:03",
+            ["Jumun:DataPlatform:DeadAfter"] = "00:00:10",
         });
         shoppers = new Shoppers(servers, "m", await servers[0].AsAdmin().CreateProductAsync(stock: 100_000));
     }
@@ -53,7 +53,7 @@ public sealed class SharedReceiverTests : IAsyncLifetime
         await shoppers.BuyAsync(Members, times: 2);
         await receiver.TookAsync((Members * 2) - 2);
         Assert.DoesNotContain(receiver.Taken, one => one.Member == "m3");
-        await receiver.TookAsync((Members * 2) - 1);
+        await receiver.TookAsync((Members * 2) - 1, seconds: 40);
         TestAnswer dead = (await servers[0].AsAdmin().GetAsync("/admin/events?state=dead")).Is(200);
         Assert.Equal("m3", (string?)Assert.Single(dead["items"]!.AsArray())!["memberId"]);
 

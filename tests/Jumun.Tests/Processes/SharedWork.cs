@@ -11,7 +11,7 @@ public abstract class SharedWork : IAsyncLifetime
 {
     private protected const int Members = 30;
 
-    private static readonly TimeSpan Window = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan Window = TimeSpan.FromSeconds(15);
 
     private protected Servers Servers { get; private set; } = null!;
 
