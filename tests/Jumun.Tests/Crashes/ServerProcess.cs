@@ -8,6 +8,8 @@ namespace Jumun.Tests.Crashes;
 /// <summary>The published program in a process of its own, to be killed.</summary>
 internal sealed class ServerProcess : IDisposable
 {
+    private static readonly TimeSpan LongestVerb = TimeSpan.FromMinutes(5);
+
     private readonly string folder;
     private readonly Dictionary<string, string?> settings;
     private Process? process;
@@ -96,13 +98,32 @@ internal sealed class ServerProcess : IDisposable
         return code;
     }
 
-    /// <summary>Runs a verb to its end.</summary>
+    /// <summary>Runs a verb to its end; one that does not end is killed, and the test fails.</summary>
     public async Task<(int ExitCode, string Output)> RunAsync(CancellationToken cancellation, params string[] verb)
     {
         using Process run = Start(verb);
-        string output = await run.StandardOutput.ReadToEndAsync(cancellation) + await run.StandardError.ReadToEndAsync(cancellation);
-        await run.WaitForExitAsync(cancellation);
-        return (run.ExitCode, output);
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        late.CancelAfter(LongestVerb);
+        try
+        {
+            Task<string> output = run.StandardOutput.ReadToEndAsync(late.Token);
+            Task<string> errors = run.StandardError.ReadToEndAsync(late.Token);
+            await Task.WhenAll(output, errors, run.WaitForExitAsync(late.Token));
+            return (run.ExitCode, await output + await errors);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            Assert.Fail($"{string.Join(' ', verb)} had not ended after {LongestVerb}.");
+            throw;
+        }
+        finally
+        {
+            if (!run.HasExited)
+            {
+                run.Kill();
+                run.WaitForExit();
+            }
+        }
     }
 
     /// <summary>Runs a verb and kills it (<c>kill -9</c>) when it is where it should be.</summary>
@@ -123,8 +144,15 @@ internal sealed class ServerProcess : IDisposable
 
     public void Dispose()
     {
-        process?.Kill();
-        process?.Dispose();
+        if (process is null)
+        {
+            return;
+        }
+
+        // Its folder and its database go next: nobody may write there any more.
+        process.Kill();
+        process.WaitForExit();
+        process.Dispose();
     }
 
     private Process Start(params string[] verb)

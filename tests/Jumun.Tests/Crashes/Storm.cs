@@ -71,11 +71,20 @@ internal sealed class Storm : IDisposable
         lives = [.. Enumerable.Range(0, clients).Select(id => Task.Run(() => LiveAsync(id), cancellation))];
     }
 
-    /// <summary>Lets each client end its life, and fails when one saw what it must not see.</summary>
+    /// <summary>Lets each client end its life, and fails when one saw what it must not see, or when they get nowhere.</summary>
     public async Task EndAsync()
     {
         await over.CancelAsync();
-        await Task.WhenAll(lives);
+        Task all = Task.WhenAll(lives);
+        for (long before = -1; !all.IsCompleted;)
+        {
+            long now = Log.Count + Volatile.Read(ref queries);
+            Assert.True(now != before, $"For {Patience.Longest} no client got any further: {Figures}.");
+            before = now;
+            await Task.WhenAny(all, Task.Delay(Patience.Longest));
+        }
+
+        await all;
     }
 
     /// <summary>How long it takes from now until a command is acknowledged that was sent after now.</summary>
@@ -156,13 +165,13 @@ internal sealed class Storm : IDisposable
     /// <summary>Every paid order reaches the file, each under its one id; a torn line may be there, a lost event may not.</summary>
     private async Task ReconcileEventsAsync(JsonObject[] payments, JsonObject[] refunds, CancellationToken cancellation)
     {
-        var told = new HashSet<string>();
+        var told = new HashSet<(string Id, string Of)>();
         foreach (string line in await File.ReadAllLinesAsync(server.EventsPath, cancellation))
         {
             try
             {
                 JsonNode read = JsonNode.Parse(line)!;
-                told.Add($"{read["type"]} {read["subject"]}");
+                told.Add(((string)read["id"]!, $"{read["type"]} {read["subject"]}"));
             }
             catch (System.Text.Json.JsonException)
             {
@@ -173,7 +182,8 @@ internal sealed class Storm : IDisposable
         Assert.Equal(
             payments.Select(payment => $"jumun.order.completed.v1 {payment["orderId"]}")
                 .Concat(refunds.Select(order => $"jumun.order.refunded.v1 {order["orderId"]}")).Order(StringComparer.Ordinal),
-            told.Order(StringComparer.Ordinal));
+            told.Select(one => one.Of).Order(StringComparer.Ordinal));
+        Assert.Equal(told.Count, told.Select(one => one.Id).Distinct().Count());
     }
 
     private JsonObject[] Answers(string start, string end = "") => [.. Log

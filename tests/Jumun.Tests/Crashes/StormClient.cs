@@ -45,6 +45,7 @@ internal sealed class StormClient(Storm storm, string name, bool admin = false)
     /// <summary>Where the server must answer, asks until the store does; and that is what this member knows.</summary>
     public async Task HasAsync(string path, string field, JsonNode value)
     {
+        var patience = new Patience();
         while (storm.ServerStays)
         {
             (HttpResponseMessage response, string body) = await QueryAsync(path, CancellationToken.None);
@@ -56,6 +57,7 @@ internal sealed class StormClient(Storm storm, string name, bool admin = false)
             }
 
             Assert.Equal("none", Outcome(response, body));
+            patience.MayGoOn(path, body);
             await Task.Delay(Pause);
         }
     }
@@ -65,6 +67,8 @@ internal sealed class StormClient(Storm storm, string name, bool admin = false)
     {
         string key = Guid.NewGuid().ToString();
         bool hadNoEffect = true;
+        var patience = new Patience();
+        string last;
         while (true)
         {
             try
@@ -89,13 +93,16 @@ internal sealed class StormClient(Storm storm, string name, bool admin = false)
                 }
 
                 hadNoEffect &= Outcome(response, body) == "none";
+                last = body;
             }
             catch (Exception error) when (!storm.ServerStays && (error is HttpRequestException or IOException or TaskCanceledException))
             {
                 // The server is gone in the middle: what became of it, only the key can tell.
                 hadNoEffect = false;
+                last = error.Message;
             }
 
+            patience.MayGoOn(path, last);
             await Task.Delay(Pause, cancellation);
         }
     }

@@ -13,6 +13,7 @@ internal sealed class Honest
 
     public async Task<TestAnswer> AskAsync(Func<Task<TestAnswer>> ask)
     {
+        var patience = new Patience();
         while (true)
         {
             TestAnswer answer = await ask();
@@ -25,6 +26,7 @@ internal sealed class Honest
             Assert.Equal("none", (string?)answer["outcome"]);
             Assert.NotNull(answer.Headers.RetryAfter);
             Interlocked.Increment(ref refused);
+            patience.MayGoOn("A request", answer.Text);
             await Task.Delay(20, TestContext.Current.CancellationToken);
         }
     }

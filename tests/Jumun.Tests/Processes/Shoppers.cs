@@ -50,6 +50,8 @@ internal sealed class Shoppers(Servers servers, string prefix, long product)
     private async Task<TestAnswer> AskAsync(string member, string path, string? json)
     {
         string key = Guid.NewGuid().ToString();
+        var patience = new Patience();
+        string last;
         while (true)
         {
             try
@@ -60,12 +62,16 @@ internal sealed class Shoppers(Servers servers, string prefix, long product)
                 {
                     return answer;
                 }
+
+                last = answer.Text;
             }
             catch (Exception error) when (error is HttpRequestException or IOException or TaskCanceledException)
             {
                 // It is gone: what became of the request, the key can tell at another one.
+                last = error.Message;
             }
 
+            patience.MayGoOn(path, last);
             await Task.Delay(20, CancellationToken.None);
         }
     }
