@@ -12,6 +12,9 @@ internal sealed class History(string name, long start)
 
     public int Count => operations.Count;
 
+    /// <summary>Calls of which nobody knows whether they did anything.</summary>
+    public int Unknown => operations.Count(operation => operation.Effect.IsUnknown);
+
     /// <summary>Makes a call and writes down what it did; what certainly did nothing is not written down.</summary>
     /// <param name="call">The call.</param>
     /// <param name="effect">What it did, as its answer tells.</param>
@@ -55,5 +58,5 @@ internal sealed class History(string name, long start)
         Assert.True(Linearizability.Holds(start, history), $"{name}: no order of its {history.Length} calls explains their answers.");
     }
 
-    public override string ToString() => $"{name}: {operations.Count} calls, {operations.Count(operation => operation.Effect.IsUnknown)} of them unknown";
+    public override string ToString() => $"{name}: {operations.Count} calls, {Unknown} of them unknown";
 }

@@ -32,6 +32,7 @@ public sealed class HistoryTests
         {
             History[] histories = await RecordAsync(() => servers.Running, calls: 500);
             Assert.All(histories, history => history.Holds());
+            Assert.All(histories, history => Assert.Equal(0, history.Unknown));
             TestContext.Current.TestOutputHelper?.WriteLine($"{TestData.Kind}: {string.Join("; ", histories.Select(history => history.ToString()))}");
         }
 
@@ -46,14 +47,7 @@ public sealed class HistoryTests
         for (int round = 0; round < Rounds; round++)
         {
             await servers.RunAsync(4);
-            Task<History[]> recording = RecordAsync(() => servers.Running, calls: 500);
-            foreach (Server server in servers.Running.Take(2))
-            {
-                await Task.Delay(150, TestContext.Current.CancellationToken);
-                await server.KillAsync();
-            }
-
-            History[] histories = await recording;
+            History[] histories = await RecordAsync(() => servers.Running, calls: 500, meanwhile: () => KillAsync(servers.Running.Take(2)));
             Assert.All(histories, history => history.Holds());
             TestContext.Current.TestOutputHelper?.WriteLine(string.Join("; ", histories.Select(history => history.ToString())));
         }
@@ -106,8 +100,17 @@ public sealed class HistoryTests
         Assert.Equal(holds, Linearizability.Holds(0, [.. operations]));
     }
 
-    /// <summary>A balance, a stock and a coupon at once, so many calls of each.</summary>
-    private static async Task<History[]> RecordAsync(Func<IReadOnlyList<Server>> servers, int calls)
+    private static async Task KillAsync(IEnumerable<Server> servers)
+    {
+        foreach (Server server in servers)
+        {
+            await Task.Delay(150, TestContext.Current.CancellationToken);
+            await server.KillAsync();
+        }
+    }
+
+    /// <summary>A balance, a stock and a coupon at once, so many calls of each, and more until what happens meanwhile is done.</summary>
+    private static async Task<History[]> RecordAsync(Func<IReadOnlyList<Server>> servers, int calls, Func<Task>? meanwhile = null)
     {
         TestCaller admin = servers()[^1].AsAdmin();
         int round = Interlocked.Increment(ref last);
@@ -117,10 +120,13 @@ public sealed class HistoryTests
         var balance = new History($"balance {round}", 0);
         var stock = new History($"stock {round}", 10);
         var remaining = new History($"coupon {round}", Coupons);
+        Task other = meanwhile?.Invoke() ?? Task.CompletedTask;
+        bool IsOver(History history) => history.Count >= calls && other.IsCompleted;
         await Task.WhenAll(
-            CallAsync(balance, calls, random => BalanceAsync(balance, Any(servers, random).As($"h{round}"), plenty, random)),
-            CallAsync(stock, calls, random => StockAsync(stock, Any(servers, random), product, random)),
-            CallAsync(remaining, calls, random => CouponAsync(remaining, Any(servers, random), coupon, random)));
+            other,
+            CallAsync(balance, IsOver, random => BalanceAsync(balance, Any(servers, random).As($"h{round}"), plenty, random)),
+            CallAsync(stock, IsOver, random => StockAsync(stock, Any(servers, random), product, random)),
+            CallAsync(remaining, IsOver, random => CouponAsync(remaining, Any(servers, random), coupon, random)));
         return [balance, stock, remaining];
     }
 
@@ -130,13 +136,19 @@ public sealed class HistoryTests
         return running[random.Next(running.Count)];
     }
 
-    private static Task CallAsync(History history, int calls, Func<Random, Task> callAsync) =>
+    private static Task CallAsync(History history, Func<History, bool> isOver, Func<Random, Task> callAsync) =>
         Task.WhenAll(Enumerable.Range(0, Clients).Select(client => Task.Run(async () =>
         {
             var random = new Random(client);
-            while (history.Count < calls)
+            var patience = new Patience();
+            int before = history.Count;
+            while (!isOver(history))
             {
                 await callAsync(random);
+                int now = history.Count;
+                patience = now > before ? new Patience() : patience;
+                before = now;
+                patience.MayGoOn(history.ToString(), "none");
             }
         })));
 
