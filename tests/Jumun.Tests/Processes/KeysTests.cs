@@ -33,6 +33,36 @@ public sealed class KeysTests(ServersFixture fixture)
         await fixture.AuditAsync();
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public async Task A_claim_an_order_and_its_payment_sent_to_all_at_once_happen_once(int processes)
+    {
+        const int Members = 10;
+        IReadOnlyList<Server> servers = await fixture.RunAsync(processes);
+        TestCaller admin = servers[0].AsAdmin();
+        long product = await admin.CreateProductAsync(price: 1_000, stock: 100);
+        long coupon = await admin.CreateCouponAsync(quantity: 50);
+        await Task.WhenAll(Enumerable.Range(0, Members).Select(async i =>
+        {
+            TestCaller[] callers = [.. servers.Select(server => server.As($"o{processes}.{i}"))];
+            string member = callers[0].Member;
+            await callers[0].ChargeAsync(1_000);
+            await OnceAsync(callers, 201, $"/coupons/{coupon}", null);
+            TestAnswer order = await OnceAsync(
+                callers, 201, $"/order/{member}", $$"""{"items":[{"productId":{{product}},"quantity":1}],"couponId":{{coupon}}}""");
+            await OnceAsync(callers, 200, $"/payment/{order["paymentId"]}", null);
+            Assert.Equal(100, await callers[0].BalanceAsync());
+            TestAnswer orders = (await callers[^1].GetAsync($"/members/{member}/orders")).Is(200);
+            Assert.Equal((string?)order["orderId"], (string?)Assert.Single(orders["items"]!.AsArray())!["orderId"]);
+            Assert.Single((await callers[^1].GetAsync($"/members/{member}/coupons")).Is(200)["items"]!.AsArray());
+        }));
+        Assert.Equal(100 - Members, await admin.StockAsync(product));
+        Assert.Equal(50 - Members, (long)(await admin.GetAsync($"/coupons/{coupon}")).Is(200)["remaining"]!);
+        await fixture.AuditAsync();
+    }
+
     [Fact]
     public async Task Two_requests_of_unlike_content_under_one_key_at_once_have_the_effect_of_one()
     {
@@ -90,6 +120,17 @@ public sealed class KeysTests(ServersFixture fixture)
         {
             return null;
         }
+    }
+
+    /// <summary>Sends a request under one key to all at once, several times to each: it happens once, and all answers are that one's.</summary>
+    private async Task<TestAnswer> OnceAsync(TestCaller[] callers, int status, string path, string? json)
+    {
+        string key = Guid.NewGuid().ToString();
+        TestAnswer[] answers = await Task.WhenAll(Enumerable.Range(0, callers.Length * Repeats).Select(
+            n => honest.AskAsync(() => callers[n % callers.Length].PostAsync(path, json, key))));
+        Assert.Single(answers.Select(answer => Convert.ToHexString(answer.Is(status).Bytes)).Distinct());
+        Assert.Single(answers, answer => !IsReplayed(answer));
+        return answers[0];
     }
 
     private static bool IsReplayed(TestAnswer answer) => answer.Headers.Contains("Idempotency-Replayed");
