@@ -63,9 +63,14 @@ public sealed class DamagedFileTests
         }
 
         using var server = new ServerProcess(data);
-        (int exitCode, string output) = await server.RunAsync(cancellation, "audit");
-        Assert.True(exitCode != 0, output);
-        TestContext.Current.TestOutputHelper?.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{left:P0} left: exit code {exitCode}: {output.Trim()}"));
+        foreach (string verb in (string[])["audit", "serve"])
+        {
+            (int exitCode, string output) = await server.RunAsync(cancellation, verb);
+            Assert.True(exitCode != 0, output);
+            Assert.Contains($"{path} cannot be opened: SQLite error 11: database disk image is malformed", output, StringComparison.Ordinal);
+            TestContext.Current.TestOutputHelper?.WriteLine(
+                string.Create(CultureInfo.InvariantCulture, $"{left:P0} left, {verb}: exit code {exitCode}: {output.Trim()}"));
+        }
     }
 
     /// <summary>A server that was killed: its file, and its log with many commits.</summary>

@@ -29,6 +29,7 @@ public sealed partial class ExecutorTests : IAsyncLifetime
     {
         store.Fault = null;
         await executor.DisposeAsync();
+        Assert.All(await store.AuditAsync(), report => Assert.True(report.Holds, $"{report.Id}: {string.Join("; ", report.Offenders)}"));
         await store.DisposeAsync();
         Directory.Delete(folder, recursive: true);
     }
@@ -92,11 +93,9 @@ public sealed partial class ExecutorTests : IAsyncLifetime
         long product = ((ProductView)(await executor.SubmitAsync(new CreateProduct("mug", 1, 5))).Answer!).ProductId;
         var order = (OrderView)(await executor.SubmitAsync(new PlaceOrder(
             "m", new OrderIds(clock).Next(), [new OrderItem(product, 1)], null, null, TimeSpan.FromMinutes(10)))).Answer!;
-        using (SqliteConnection db = SqliteConnection.Open(Path.Combine(folder, "jumun.db"), readOnly: false))
-        {
-            db.Execute("UPDATE orders SET lines = '{'");
-        }
-
+        using SqliteConnection db = SqliteConnection.Open(Path.Combine(folder, "jumun.db"), readOnly: false);
+        string lines = db.Scalar("SELECT lines FROM orders")!;
+        db.Execute("UPDATE orders SET lines = '{'");
         using var gate = new Gate();
         store.Fault = gate.Hold(SqliteStore.FaultPoint.BeforeCommit);
         Task<Settlement> first = Charge("first", 1);
@@ -106,6 +105,9 @@ public sealed partial class ExecutorTests : IAsyncLifetime
         gate.Open();
         Assert.Equal(RefusalCode.InternalError, (await damaged).Refusal!.Code);
         Assert.All(await Task.WhenAll([first, .. neighbours]), settlement => Assert.NotNull(settlement.Answer));
+
+        // The rest of the books is as it should be.
+        db.Execute($"UPDATE orders SET lines = '{lines}'");
     }
 
     [Fact]

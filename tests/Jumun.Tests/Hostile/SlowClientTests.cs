@@ -81,19 +81,31 @@ public sealed class SlowClientTests
     [Fact]
     public async Task Connections_that_are_cut_in_the_midst_of_requests_leave_nothing_behind()
     {
-        await using TestShop shop = await TestShop.StartAsync();
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        await using TestData data = await TestData.CreateAsync();
+        using var server = new ServerProcess(data);
+        await server.StartAsync(cancellation);
+        using var http = new HttpClient { BaseAddress = server.Address };
         string request = $"POST /members/anna/points/charge HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
             + "Content-Length: 12\r\n\r\n{\"amount\":5}";
         var random = new Random(1);
         for (int i = 0; i < 300; i++)
         {
-            using RawConnection connection = await RawConnection.OpenAsync(shop.Http.BaseAddress!);
-            await connection.SendAsync(request[..random.Next(request.Length)]);
+            using RawConnection connection = await RawConnection.OpenAsync(server.Address);
+
+            // Half of them anywhere and at once, before anybody has read it; half of them in the body, when somebody waits for its rest.
+            bool isInBody = int.IsOddInteger(i);
+            await connection.SendAsync(request[..(isInBody ? request.Length - random.Next(1, 12) : random.Next(request.Length))]);
+            await Task.Delay(isInBody ? 20 : 0, cancellation);
             connection.Reset();
         }
 
-        Assert.Equal(0, await shop.As("anna").BalanceAsync());
-        await ServesAsync(shop);
+        Assert.Equal(0, await new TestCaller(http, "anna", token).BalanceAsync());
+        await ServesAsync(new TestCaller(http, "somebody", TestShop.Token("somebody")), server.Address);
+
+        // What a request says of its end it has said when the server has stopped.
+        Assert.Equal(0, await server.TerminateAsync(cancellation));
+        Assert.DoesNotContain(server.Said, line => line.Contains("bug", StringComparison.Ordinal));
     }
 
     /// <summary>Many clients send the beginning of a request at once and then a byte now and then, until they are cut off.</summary>

@@ -35,6 +35,11 @@ public sealed class PostgresFaultTests : IAsyncLifetime
         await executor.DisposeAsync();
         await store.DisposeAsync();
         await network.DisposeAsync();
+        await using (PostgresStore direct = await PostgresStore.OpenForReadingAsync(database))
+        {
+            Assert.All(await direct.AuditAsync(), report => Assert.True(report.Holds, $"{report.Id}: {string.Join("; ", report.Offenders)}"));
+        }
+
         await PostgresServer.DropDatabaseAsync(database);
     }
 
