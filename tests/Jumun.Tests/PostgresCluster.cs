@@ -94,7 +94,9 @@ internal sealed partial class PostgresCluster : IAsyncDisposable
     {
         var memory = new DriveInfo("/dev/shm");
         bool hasRoom = memory.IsReady && memory.AvailableFreeSpace > MemoryBytes;
-        return await CreateAsync(await PrepareAsync(parent: hasRoom ? memory.Name : Path.GetTempPath()), [], []);
+
+        // Shops by the dozen are on it at once, each with sessions of its own.
+        return await CreateAsync(await PrepareAsync(parent: hasRoom ? memory.Name : Path.GetTempPath()), [], ["max_connections = 1000"]);
     }
 
     /// <summary>Makes a cluster with its data, or its log, on another disk, and starts it. A file of the log has a megabyte.</summary>

@@ -22,6 +22,9 @@ internal sealed class Stage : IAsyncDisposable
 {
     private const int MostWorlds = 8;
 
+    // A story is small; others may have what is there, too.
+    private const long MemoryBytes = 64 << 20;
+
     private readonly StillClock clock = new();
     private readonly Worlds worlds = new();
     private readonly Platform platform = new();
@@ -44,7 +47,8 @@ internal sealed class Stage : IAsyncDisposable
     public static async Task<Performance> PlayAsync(IReadOnlyList<Step> story)
     {
         // Syncs cost nothing in memory, and what they are for is shown elsewhere.
-        string parent = Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath();
+        var memory = new DriveInfo("/dev/shm");
+        string parent = memory.IsReady && memory.AvailableFreeSpace > MemoryBytes ? memory.Name : Path.GetTempPath();
         string folder = Path.Combine(parent, $"jumun-story-{Guid.NewGuid():n}");
         Directory.CreateDirectory(folder);
         try
