@@ -32,6 +32,9 @@ internal sealed class Batch
     /// <summary>The keys whose answers this batch stores.</summary>
     public List<IdempotencyKey> NewKeys { get; } = [];
 
+    /// <summary>Once all is decided: the keys under which nothing is stored and nothing will be, because what came with them was refused.</summary>
+    public IEnumerable<IdempotencyKey> RefusedKeys => Keys.Where(static key => key.Value is null).Select(static key => key.Key);
+
     /// <summary>Whether there is anything to commit.</summary>
     public bool HasChanges => NewKeys.Count > 0 || Rows.HasChanges;
 

@@ -335,7 +335,7 @@ internal sealed partial class Executor : IAsyncDisposable
         }
         else
         {
-            await store.AbandonAsync(lane.Number).ConfigureAwait(false);
+            await store.EndAsync(batch).ConfigureAwait(false);
         }
     }
 

@@ -36,6 +36,11 @@ internal interface IStore : IAsyncDisposable
     /// <exception cref="StoreRejectedException">A constraint was violated, which is a bug; nothing was written.</exception>
     ValueTask CommitAsync(Batch batch);
 
+    /// <summary>Ends a batch that changes nothing; its refusals stand.</summary>
+    /// <exception cref="StoreUnavailableException">The database went away before it was certain that they do.</exception>
+    /// <exception cref="StoreRaceException">Something is stored under a key that was not found.</exception>
+    ValueTask EndAsync(Batch batch) => AbandonAsync(batch.Lane);
+
     /// <summary>Ends a batch without writing. Never throws.</summary>
     ValueTask AbandonAsync(int lane = 0);
 

@@ -1,6 +1,8 @@
 using Jumun.Coupons;
 using Jumun.Points;
 using Jumun.Server;
+using Jumun.Server.Api;
+using Jumun.Server.Execution;
 using Jumun.Server.Stores;
 using Jumun.Server.Stores.Postgres;
 using Jumun.Tests.Stores;
@@ -47,6 +49,57 @@ public sealed class CitusStoreTests : StoreContract
         Assert.Equal(Store.Lanes, coupons.Distinct().Count());
     }
 
+    /// <summary>
+    /// Nodes show a commit one after the other. Whoever repeats a claim under its key may see the claim on the coupon's node
+    /// while its key is not to be seen yet on the member's; then the answer is the stored one all the same.
+    /// </summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_repeated_claim_waits_for_its_key_which_its_node_does_not_show_yet(bool isAmongOthers)
+    {
+        CouponView coupon = await CouponAsync();
+        await DoAsync<IssuedCouponView>(new IssueCoupon("m", coupon.CouponId));
+        (string node, string shard) = await ShardOfKeysAsync("m");
+        await CitusServer.ExecuteAsync(
+            $"{node};Options=-c citus.enable_manual_changes_to_shards=on",
+            "BEGIN",
+            $"INSERT INTO {shard} (subject, key, created_at, status, fingerprint, body) VALUES ('m', 'key', 0, 201, '\\x01', '{{}}')",
+            "PREPARE TRANSACTION 'jumun_test_key'");
+        Task<Settlement> repeated = RepeatAsync(coupon.CouponId, isAmongOthers);
+        await Task.Delay(300, TestContext.Current.CancellationToken);
+        await CitusServer.ExecuteAsync(node, "COMMIT PREPARED 'jumun_test_key'");
+        Settlement settled = await repeated;
+        Assert.True(settled.Replayed, $"Refused: {settled.Refusal?.Code}");
+        Assert.Equal(201, settled.Stored!.Status);
+        await AuditAsync();
+    }
+
+    /// <summary>A refusal stores no key, also where its key was asked for once more; and one that was never committed is no answer.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_repeated_claim_whose_key_is_given_up_is_refused_and_its_key_stays_free(bool isAmongOthers)
+    {
+        CouponView coupon = await CouponAsync();
+        await DoAsync<IssuedCouponView>(new IssueCoupon("m", coupon.CouponId));
+        (string node, string shard) = await ShardOfKeysAsync("m");
+        await CitusServer.ExecuteAsync(
+            $"{node};Options=-c citus.enable_manual_changes_to_shards=on",
+            "BEGIN",
+            $"INSERT INTO {shard} (subject, key, created_at, status, fingerprint, body) VALUES ('m', 'key', 0, 201, '\\x01', '{{}}')",
+            "PREPARE TRANSACTION 'jumun_test_key'");
+        Task<Settlement> repeated = RepeatAsync(coupon.CouponId, isAmongOthers);
+        await Task.Delay(300, TestContext.Current.CancellationToken);
+        Assert.False(repeated.IsCompleted);
+        await CitusServer.ExecuteAsync(node, "ROLLBACK PREPARED 'jumun_test_key'");
+        Assert.Equal(RefusalCode.CouponAlreadyIssued, (await repeated).Refusal!.Code);
+        Settlement other = await Executor.SubmitAsync(new ChargePoints("m", 1), new KeyedRequest(
+            new IdempotencyKey("m", "key"), [2], new Reply<PointsCharged>(200, ApiJson.Default.PointsCharged).Render));
+        Assert.Equal((false, 200), (other.Replayed, other.Stored!.Status));
+        await AuditAsync();
+    }
+
     /// <summary>The oldest go first, and no more than a bound: whoever sweeps holds up its lane.</summary>
     [Fact]
     public async Task Rows_of_old_batches_are_swept_from_every_node_a_bounded_number_at_a_time()
@@ -76,6 +129,38 @@ public sealed class CitusStoreTests : StoreContract
             await using var command = new NpgsqlCommand("SELECT count(*) FROM batches", counting);
             return (long)(await command.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
         }
+    }
+
+    /// <summary>A claim under a key, by itself or in one batch with a claim that is carried out.</summary>
+    private async Task<Settlement> RepeatAsync(long couponId, bool isAmongOthers)
+    {
+        var gate = new TaskCompletionSource();
+        ((PostgresStore)Store).Fault = point => isAmongOthers && point == PostgresStore.FaultPoint.Load ? gate.Task : Task.CompletedTask;
+        Task<Settlement> first = Executor.SubmitAsync(new IssueCoupon("first", couponId)).AsTask();
+        await Task.Delay(100, TestContext.Current.CancellationToken);
+        Task<Settlement> repeated = Executor.SubmitAsync(new IssueCoupon("m", couponId), new KeyedRequest(
+            new IdempotencyKey("m", "key"), [1], new Reply<IssuedCouponView>(201, ApiJson.Default.IssuedCouponView).Render)).AsTask();
+        Task<Settlement> other = isAmongOthers ? Executor.SubmitAsync(new IssueCoupon("n", couponId)).AsTask() : first;
+        gate.SetResult();
+        Settlement settled = await repeated;
+        Assert.NotNull((await first).Answer);
+        Assert.NotNull((await other).Answer);
+        return settled;
+    }
+
+    /// <summary>The worker that holds a subject's keys, and their shard.</summary>
+    private async Task<(string Node, string Shard)> ShardOfKeysAsync(string subject)
+    {
+        await using var connection = new NpgsqlConnection(database);
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using var command = new NpgsqlCommand($"""
+            SELECT nodename, nodeport, shard_name FROM citus_shards
+            WHERE shardid = get_shard_id_for_distribution_column('idempotency_keys', '{subject}')
+            """, connection);
+        await using NpgsqlDataReader rows = await command.ExecuteReaderAsync(TestContext.Current.CancellationToken);
+        Assert.True(await rows.ReadAsync(TestContext.Current.CancellationToken));
+        var node = new NpgsqlConnectionStringBuilder(database) { Host = rows.GetString(0), Port = rows.GetInt32(1) };
+        return (node.ConnectionString, rows.GetString(2));
     }
 
     private protected override async Task RunAsync(string sql)

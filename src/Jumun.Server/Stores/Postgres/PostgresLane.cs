@@ -88,6 +88,15 @@ internal sealed class PostgresLane : IDisposable
         return warning is { } notice ? new NpgsqlException(notice.MessageText) : null;
     }
 
+    /// <summary>Ends a batch without changes on a divided database, where it has to be asked whether its refusals under keys stand.</summary>
+    public async ValueTask EndAsync(Batch batch)
+    {
+        write.PrepareEnd(batch);
+        running = write.RunAsync();
+        await running.WaitAsync(TimeSpan.FromSeconds(Bounds.PostgresReadSeconds)).ConfigureAwait(false);
+        InTransaction = false;
+    }
+
     /// <summary>
     /// Whether a commit that failed may have happened: on Citus it is one on several nodes, and its error may be that one of
     /// them was not heard. On one database an error of the commit is a rollback.

@@ -103,6 +103,30 @@ internal sealed partial class PostgresStore
         }
     }
 
+    public async ValueTask EndAsync(Batch batch)
+    {
+        WriteSide side = sides[batch.Lane];
+        if (side.Lane is not { Map.IsDivided: true } db || !batch.RefusedKeys.Any())
+        {
+            await AbandonAsync(batch.Lane).ConfigureAwait(false);
+            return;
+        }
+
+        try
+        {
+            await db.EndAsync(batch).ConfigureAwait(false);
+        }
+        catch (PostgresException error) when (PostgresErrors.IsStatementError(error))
+        {
+            throw await FailedAsync(side, error).ConfigureAwait(false);
+        }
+        catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
+        {
+            DropLane(side);
+            throw new StoreUnavailableException(RequestOutcome.None, error);
+        }
+    }
+
     public async ValueTask AbandonAsync(int lane = 0)
     {
         WriteSide side = sides[lane];

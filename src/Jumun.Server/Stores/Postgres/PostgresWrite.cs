@@ -28,6 +28,9 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
     private readonly NpgsqlParameter<long> batchTime = new();
     private readonly NpgsqlBatchCommand insertBatch = new("INSERT INTO batches (batch_id, created_at, committed) VALUES ($1, $2, true)");
     private readonly NpgsqlBatchCommand commit = new("COMMIT");
+    private readonly NpgsqlBatchCommand rollback = new("ROLLBACK");
+    private readonly NpgsqlBatchCommand savepoint = new("SAVEPOINT refusals");
+    private readonly NpgsqlBatchCommand rollbackToSavepoint = new("ROLLBACK TO SAVEPOINT refusals");
 
     private readonly PostgresStatement insertWallets = new("""
         INSERT INTO wallets (member_id, balance, entries, events) SELECT * FROM unnest($1, $2, $3, $4)
@@ -36,6 +39,13 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
     private readonly PostgresStatement insertKeys = new("""
         INSERT INTO idempotency_keys (subject, key, fingerprint, status, location, body, created_at)
         SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7)
+        """);
+
+    // On Citus, where nodes show a commit one after the other: what a request did may be seen already on one, and its key not yet on
+    // another. This waits for such a key, and for one that is there it is a race. Nothing of it stays.
+    private readonly PostgresStatement tryRefusedKeys = new("""
+        INSERT INTO idempotency_keys (subject, key, created_at, status, fingerprint, body)
+        SELECT k.subject, k.key, 0, 0, '', '' FROM unnest($1, $2) AS k(subject, key)
         """);
 
     private readonly PostgresStatement insertProducts = new("""
@@ -151,6 +161,13 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
             insertBatch.Parameters.Add(batchTime);
         }
 
+        if (map.IsDivided && FillRefusedKeys(changes))
+        {
+            batch.BatchCommands.Add(savepoint);
+            tryRefusedKeys.AddTo(batch);
+            batch.BatchCommands.Add(rollbackToSavepoint);
+        }
+
         batchId.TypedValue = changes.BatchId;
         batchTime.TypedValue = changes.Rows.Now.ToUnixTimeMilliseconds();
         batch.BatchCommands.Add(insertBatch);
@@ -166,7 +183,16 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
         batch.BatchCommands.Add(commit);
     }
 
-    /// <summary>Sends what was prepared, and waits for the answer to the commit.</summary>
+    /// <summary>Gathers what a batch without changes asks before it ends: whether nothing is stored under the keys of its refusals.</summary>
+    public void PrepareEnd(Batch refusals)
+    {
+        Clear();
+        FillRefusedKeys(refusals);
+        tryRefusedKeys.AddTo(batch);
+        batch.BatchCommands.Add(rollback);
+    }
+
+    /// <summary>Sends what was prepared, and waits for the answer to the last command.</summary>
     public Task RunAsync() => batch.ExecuteNonQueryAsync();
 
     private void Clear()
@@ -174,6 +200,7 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
         batch.BatchCommands.Clear();
         insertWallets.Clear();
         insertKeys.Clear();
+        tryRefusedKeys.Clear();
         insertProducts.Clear();
         updateProducts.Clear();
         insertStockChanges.Clear();
@@ -231,7 +258,7 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
     private void AddKeys(Batch changes)
     {
         newKeys.AddRange(changes.NewKeys);
-        newKeys.Sort(static (a, b) => string.CompareOrdinal(a.Subject, b.Subject) is not 0 and int order ? order : string.CompareOrdinal(a.Key, b.Key));
+        newKeys.Sort(InOrder);
         foreach (IdempotencyKey key in newKeys)
         {
             KeyedAnswer answer = changes.Keys[key]!;
@@ -247,6 +274,19 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
         insertKeys.AddTo(batch);
         forgetKeys.AddTo(batch);
     }
+
+    private bool FillRefusedKeys(Batch changes)
+    {
+        foreach (IdempotencyKey key in changes.RefusedKeys.Order(Comparer<IdempotencyKey>.Create(InOrder)))
+        {
+            tryRefusedKeys.Row().Add(key.Subject).Add(key.Key);
+        }
+
+        return tryRefusedKeys.Rows > 0;
+    }
+
+    private static int InOrder(IdempotencyKey a, IdempotencyKey b) =>
+        string.CompareOrdinal(a.Subject, b.Subject) is not 0 and int order ? order : string.CompareOrdinal(a.Key, b.Key);
 
     private void AddProducts(Batch changes)
     {
