@@ -15,6 +15,12 @@ internal static class Bounds
     /// <summary>Requests to which the span of a batch links.</summary>
     public const int BatchLinks = 32;
 
+    /// <summary>
+    /// How long a batch is taken apart to find those that need a node of a cluster which is away, in milliseconds: then all that is left
+    /// of it is answered 503, so that the queue behind it does not wait.
+    /// </summary>
+    public const int SplitMilliseconds = 1_000;
+
     /// <summary>How often a batch is settled when other processes are first; the last try is answered 503.</summary>
     public const int BatchTries = 4;
 

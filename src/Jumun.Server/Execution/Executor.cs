@@ -217,13 +217,26 @@ internal sealed partial class Executor : IAsyncDisposable
     }
 
     /// <summary>Settles these submissions, each exactly once. Throws only when the store or a listener does what it must not.</summary>
-    private async ValueTask SettleAsync(Lane lane, List<Submission> submissions)
+    /// <param name="lane">Where.</param>
+    /// <param name="submissions">What is settled together.</param>
+    /// <param name="since">When the whole was begun of which this is a part; null when it is the whole.</param>
+    private async ValueTask SettleAsync(Lane lane, List<Submission> submissions, long? since = null)
     {
         long begun = Stopwatch.GetTimestamp();
         using Activity? span = BeginSpan(submissions);
         try
         {
             await SettleAmongOthersAsync(lane, submissions).ConfigureAwait(false);
+        }
+        catch (StoreUnavailableException error) when (
+            error.IsOfPart && submissions.Count > 1 && Stopwatch.GetElapsedTime(since ?? begun).TotalMilliseconds < Bounds.SplitMilliseconds)
+        {
+            // Whoever needs the part that is away is refused; the neighbours live.
+            span?.SetStatus(ActivityStatusCode.Error, error.Message);
+            int half = submissions.Count / 2;
+            await SettleAsync(lane, submissions[..half], since ?? begun).ConfigureAwait(false);
+            await SettleAsync(lane, submissions[half..], since ?? begun).ConfigureAwait(false);
+            return;
         }
         catch (StoreUnavailableException error)
         {

@@ -189,6 +189,9 @@ internal sealed class StoreUnavailableException(RequestOutcome outcome, Exceptio
 {
     /// <summary>Whether the batch certainly had no effect.</summary>
     public RequestOutcome Outcome { get; } = outcome;
+
+    /// <summary>Whether a part of the store is away, so that others of the same batch may be settled without it.</summary>
+    public bool IsOfPart { get; init; }
 }
 
 /// <summary>

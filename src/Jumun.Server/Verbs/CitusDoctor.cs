@@ -41,6 +41,8 @@ internal static class CitusDoctor
         await ExamineMapAsync(connection, report).ConfigureAwait(false);
         await ExamineNodesAsync(connection, report, stop).ConfigureAwait(false);
         await ExamineSizesAsync(connection, report, stop).ConfigureAwait(false);
+        string? missing = await PostgresDivision.MissingPrivilegeAsync(connection).ConfigureAwait(false);
+        report.Check(missing is null, "lookup", missing ?? "commits whose answer was lost can be looked up on each node");
         await using var inDoubt = new NpgsqlCommand(InDoubtText, connection);
         long transactions = (long)(await inDoubt.ExecuteScalarAsync(stop).ConfigureAwait(false))!;
         report.Check(transactions == 0, "in doubt", transactions == 0

@@ -1,3 +1,4 @@
+using Jumun.Server.Stores.Postgres;
 using Jumun.Tests.Crashes;
 using Npgsql;
 
@@ -37,6 +38,56 @@ public sealed class CitusDoctorTests
             var settings = new NpgsqlConnectionStringBuilder(worker);
             Assert.Equal(2, output.Split('\n').Count(line => line.StartsWith("ok", StringComparison.Ordinal)
                 && line.Contains($" {settings.Host}:{settings.Port} ", StringComparison.Ordinal)));
+        }
+    }
+
+    /// <summary>Citus keeps what a lookup calls from users who are no administrators, until one grants it.</summary>
+    [Fact]
+    public async Task A_plain_user_looks_commits_up_once_it_was_granted_and_migrate_and_the_doctor_say_so()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        string database = await CitusServer.CreateDatabaseAsync();
+        string[] nodes = [database, .. await CitusServer.WorkersAsync(database)];
+        const string ownRole = """
+            DO $$BEGIN
+              IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'jumun-plain') THEN CREATE ROLE "jumun-plain" LOGIN; END IF;
+            END$$
+            """;
+        string name = new NpgsqlConnectionStringBuilder(database).Database!;
+        await OnAllAsync("SET citus.enable_create_role_propagation = off", ownRole);
+        await OnAllAsync(
+            "SET citus.enable_ddl_propagation = off", $"ALTER DATABASE {name} OWNER TO \"jumun-plain\"", "GRANT ALL ON SCHEMA public TO \"jumun-plain\"");
+        string plain = new NpgsqlConnectionStringBuilder(database) { Username = "jumun-plain", Password = null }.ConnectionString;
+        using var folder = new TemporaryFolder();
+        using var program = new ServerProcess(folder.FullName, new() { ["Jumun:Store"] = "postgres", ["ConnectionStrings:Jumun"] = plain });
+
+        const string Grant = "GRANT EXECUTE ON FUNCTION recover_prepared_transactions() TO \"jumun-plain\"";
+        (int exitCode, string output) = await program.RunAsync(cancellation, "migrate", "--distributed");
+        Assert.True(exitCode == 0, output);
+        Assert.Contains(Grant, output, StringComparison.Ordinal);
+        (exitCode, output) = await program.RunAsync(cancellation, "doctor");
+        Assert.Equal(1, exitCode);
+        Assert.Contains(Grant, output, StringComparison.Ordinal);
+
+        await OnAllAsync("SET citus.enable_ddl_propagation = off", Grant);
+        (exitCode, output) = await program.RunAsync(cancellation, "doctor");
+        Assert.True(exitCode == 0, output);
+        await using var connection = new NpgsqlConnection($"{plain};Pooling=false");
+        await connection.OpenAsync(cancellation);
+        ShardMap map = await ShardMap.ReadAsync(connection);
+        foreach (ShardMap.Node node in map.Nodes)
+        {
+            await using PostgresHosts hosts = PostgresConnections.Lane(PostgresConnections.At(plain, node.Host, node.Port), isDivided: true);
+            using PostgresLane lane = await PostgresLane.OpenAsync(hosts, map, slot: 0);
+            Assert.False(await lane.HasCommittedAsync(Guid.CreateVersion7(), DateTimeOffset.UtcNow, TimeSpan.FromSeconds(10)));
+        }
+
+        async Task OnAllAsync(params string[] statements)
+        {
+            foreach (string node in nodes)
+            {
+                await CitusServer.ExecuteAsync(node, statements);
+            }
         }
     }
 

@@ -13,6 +13,14 @@ internal static class PostgresDivision
     // Counts come from the settings and are numbers; names are ours.
     private const string WorkersText = "SELECT count(*) FROM pg_catalog.pg_dist_node WHERE noderole = 'primary' AND isactive AND shouldhaveshards";
 
+    // Citus keeps the function from everybody but administrators: whoever looks a commit up calls it, on the node of its lane.
+    private const string UnrecoverableText = """
+        SELECT coalesce(string_agg(n.nodename || ':' || n.nodeport, ', ' ORDER BY n.groupid), ''), quote_ident(current_user)
+        FROM run_command_on_all_nodes($$SELECT has_function_privilege('pg_catalog.recover_prepared_transactions()', 'EXECUTE')::int$$,
+          give_warning_for_connection_errors => true) r
+        JOIN pg_catalog.pg_dist_node n USING (nodeid) WHERE r.success AND r.result = '0'
+        """;
+
     private static readonly string[] OfProducts = ["stock_changes", "sales"];
 
     private static readonly string[] OfMembers = ["ledger", "orders", "cart_lines", "outbox", "outbox_queue", "outbox_dead"];
@@ -57,6 +65,11 @@ internal static class PostgresDivision
         // A session opens one connection to each other node: with one a shard, each statement would open and close them.
         string database = new NpgsqlCommandBuilder().QuoteIdentifier(connection.Database);
         await RunAsync(connection, $"ALTER DATABASE {database} SET citus.max_adaptive_executor_pool_size = 1").ConfigureAwait(false);
+        if (await MissingPrivilegeAsync(connection).ConfigureAwait(false) is { } missing)
+        {
+            names.Add(missing);
+        }
+
         return names;
 
         async Task AllAsync(string[] tables, string column, string with)
@@ -82,6 +95,17 @@ internal static class PostgresDivision
                     : $"{table} by {column} beside {with}");
             }
         }
+    }
+
+    /// <summary>What the user of a connection may not do on some nodes and must, and what an administrator can do; null when nothing.</summary>
+    public static async Task<string?> MissingPrivilegeAsync(NpgsqlConnection connection)
+    {
+        await using var command = new NpgsqlCommand(UnrecoverableText, connection);
+        await using NpgsqlDataReader rows = await command.ExecuteReaderAsync().ConfigureAwait(false);
+        return await rows.ReadAsync().ConfigureAwait(false) && rows.GetString(0) is { Length: > 0 } nodes
+            ? $"{rows.GetString(1)} cannot find out on {nodes} how a commit ended whose answer was lost. "
+                + $"As an administrator, on each: GRANT EXECUTE ON FUNCTION recover_prepared_transactions() TO {rows.GetString(1)}"
+            : null;
     }
 
     /// <summary>Brings claims that an earlier version divided by the member beside their coupons.</summary>

@@ -27,7 +27,11 @@ internal static class PostgresErrors
     public static Exception OfStatement(PostgresException error, bool isDivided) =>
         IsRace(error) || (isDivided && IsDividedRace(error)) ? new StoreRaceException(error)
         : IsRefusal(error) || (isDivided && IsViolation(error)) ? new StoreRejectedException(error)
-        : new StoreUnavailableException(RequestOutcome.None, error.SqlState == PostgresErrorCodes.DiskFull ? Full(error) : error);
+        : new StoreUnavailableException(RequestOutcome.None, error.SqlState == PostgresErrorCodes.DiskFull ? Full(error) : error)
+        {
+            // The session lives and tells of another node of the cluster.
+            IsOfPart = isDivided && error.SqlState == PostgresErrorCodes.ConnectionFailure,
+        };
 
     /// <summary>Says in the log what the operator can do.</summary>
     private static IOException Full(PostgresException error) =>

@@ -11,12 +11,16 @@ internal sealed partial class PostgresStore
     public int Lanes => sides.Length;
 
     /// <summary>A coupon's claims go where the coupon is, because they wait for its lock; all else of a member where the member is.</summary>
-    public int LaneOf(Command command) => sides.Length == 1 ? 0 : command switch
+    public int LaneOf(Command command)
     {
-        IssueCoupon claim => SideOf(map.Coupons, map.Coupons.Of(claim.CouponId)),
-        IOfMember own => SideOf(map.Members, map.Members.Of(own.MemberId)),
-        _ => 0,
-    };
+        ShardMap current = map;
+        return sides.Length == 1 ? 0 : command switch
+        {
+            IssueCoupon claim => SideOf(current.Coupons, current.Coupons.Of(claim.CouponId)),
+            IOfMember own => SideOf(current.Members, current.Members.Of(own.MemberId)),
+            _ => 0,
+        };
+    }
 
     public async ValueTask LoadAsync(Batch batch)
     {
@@ -160,6 +164,9 @@ internal sealed partial class PostgresStore
             if (Stopwatch.GetElapsedTime(last).TotalSeconds >= Bounds.PostgresSweepSeconds
                 && Interlocked.CompareExchange(ref sweptAt, side.SweptAt, last) == last)
             {
+                // A shard that moved is still found, by a detour, and a node that moved is not: now and then it is asked where they are.
+                _ = LookForMapAsync();
+
                 // Batch ids are of version 7: they sort by the time of their batch. The time is the database's: by a clock that is ahead,
                 // rows would go that others still look their commits up by.
                 DateTimeOffset keptFrom = (await db.NowAsync().ConfigureAwait(false)).AddSeconds(-Bounds.PostgresBatchSeconds);
@@ -172,9 +179,6 @@ internal sealed partial class PostgresStore
             }
 
             await db.DiscardPlansAsync().ConfigureAwait(false);
-
-            // A shard that moved is still found, by a detour: now and then it is asked where they are.
-            isMapOld |= map.IsDivided;
         }
         catch (Exception)
         {
@@ -187,7 +191,7 @@ internal sealed partial class PostgresStore
     {
         Exception failure = PostgresErrors.OfStatement(error, map.IsDivided);
         isMapOld |= map.IsDivided && PostgresErrors.IsOfOldMap(error);
-        if (failure is StoreUnavailableException)
+        if (failure is StoreUnavailableException { IsOfPart: false })
         {
             // A server that became a standby, a plan that no longer fits: another session may do better.
             DropLane(side);

@@ -22,6 +22,7 @@ internal sealed partial class PostgresStore : IStore
     private WriteSide[] sides = [];
     private ShardMap map = ShardMap.Whole;
     private volatile bool isMapOld = true;
+    private bool isLooking;
     private long sweptAt = Stopwatch.GetTimestamp();
 
     private PostgresStore(PostgresHosts readers, string? laneAddress, short slot)
@@ -208,15 +209,30 @@ internal sealed partial class PostgresStore : IStore
     private async Task OpenSidesAsync(bool hasLanePerNode)
     {
         sides = hasLanePerNode && map.IsDivided
-            ? [.. map.Nodes.Select(node => Side(PostgresConnections.At(laneAddress!, node.Host, node.Port), node.Group))]
-            : [Side(laneAddress!, group: 0)];
+            ? [.. map.Nodes.Select(node => new WriteSide(HostsOf(node), node))]
+            : [new WriteSide(PostgresConnections.Lane(laneAddress!, map.IsDivided), node: null)];
+        SetupException? failure = null;
         foreach (WriteSide side in sides)
         {
-            await ReopenAsync(side).ConfigureAwait(false);
+            try
+            {
+                await ReopenAsync(side).ConfigureAwait(false);
+            }
+            catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
+            {
+                // A node that is away: its lane is opened by the first batch that finds it there.
+                failure ??= PostgresErrors.CannotOpen(side.Hosts.Source, error);
+            }
         }
 
-        WriteSide Side(string address, int group) => new(PostgresConnections.Lane(address, map.IsDivided), group);
+        if (failure is not null && Array.TrueForAll(sides, static side => side.Lane is null))
+        {
+            throw failure;
+        }
     }
+
+    private PostgresHosts HostsOf(ShardMap.Node node) =>
+        PostgresConnections.Lane(PostgresConnections.At(laneAddress!, node.Host, node.Port), isDivided: true);
 
     /// <summary>The lane of the node that holds a slice; a node that came since the start has none yet.</summary>
     private int SideOf(Slices slices, int slice) => Math.Max(0, Array.FindIndex(sides, side => side.Group == slices.GroupOf(slice)));
@@ -235,19 +251,63 @@ internal sealed partial class PostgresStore : IStore
             throw new NpgsqlException($"{side.Lost.Count} sessions still wait for their commits, for a standby perhaps; no further one is opened");
         }
 
+        ShardMap current = map;
+        if (side.Node is { } node && current.Nodes.FirstOrDefault(one => one.Group == node.Group) is { } there && there != node)
+        {
+            // It has moved to another address.
+            await side.Hosts.DisposeAsync().ConfigureAwait(false);
+            (side.Hosts, side.Node) = (HostsOf(there), there);
+        }
+
         // Lanes count apart, as processes do: each locks the rows of its own node first, and two would wait in a circle.
         short own = (short)((slot + Array.IndexOf(sides, side)) % Bounds.SalesSlots);
-        PostgresLane opened = await PostgresLane.OpenAsync(side.Hosts, map, own, keys).ConfigureAwait(false);
-        side.Lane = opened;
-        return opened;
+        try
+        {
+            PostgresLane opened = await PostgresLane.OpenAsync(side.Hosts, current, own, keys).ConfigureAwait(false);
+            side.Lane = opened;
+            return opened;
+        }
+        catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
+        {
+            _ = LookForMapAsync();
+            throw;
+        }
     }
 
-    private async Task RenewMapAsync()
+    /// <summary>
+    /// Reads the map anew beside the lanes. They go by the one that they have, for as long as nobody can be asked: one that is wrong
+    /// fails at a lock.
+    /// </summary>
+    private async Task LookForMapAsync()
+    {
+        if (!map.IsDivided || Interlocked.Exchange(ref isLooking, true))
+        {
+            return;
+        }
+
+        try
+        {
+            await RenewMapAsync(isAsked: true).ConfigureAwait(false);
+        }
+        catch (SetupException)
+        {
+            // Nothing may be written by a map that is wrong: the next batch reads it, and says why.
+            isMapOld = true;
+        }
+        catch (Exception)
+        {
+            // The coordinator is away, or the store is closed.
+        }
+
+        Volatile.Write(ref isLooking, false);
+    }
+
+    private async Task RenewMapAsync(bool isAsked = false)
     {
         await reading.WaitAsync().ConfigureAwait(false);
         try
         {
-            if (isMapOld)
+            if (isMapOld || isAsked)
             {
                 await using NpgsqlConnection connection = await readers.OpenConnectionAsync().ConfigureAwait(false);
                 await ReadMapAsync(connection).ConfigureAwait(false);
@@ -284,14 +344,17 @@ internal sealed partial class PostgresStore : IStore
 
     /// <summary>Where batches of a lane go, one after the other.</summary>
     /// <param name="hosts">How it is reached.</param>
-    /// <param name="group">The group of nodes that it is, 0 for the coordinator.</param>
-    private sealed class WriteSide(PostgresHosts hosts, int group)
+    /// <param name="node">The node of a cluster that it is; null for the coordinator, or a database of its own.</param>
+    private sealed class WriteSide(PostgresHosts hosts, ShardMap.Node? node)
     {
         private PostgresLane? lane;
 
-        public PostgresHosts Hosts { get; } = hosts;
+        public PostgresHosts Hosts { get; set; } = hosts;
 
-        public int Group { get; } = group;
+        public ShardMap.Node? Node { get; set; } = node;
+
+        /// <summary>The group of nodes that it is, 0 for the coordinator.</summary>
+        public int Group => Node?.Group ?? 0;
 
         /// <summary>Its session; null while there is none. Probes look at it from elsewhere.</summary>
         public PostgresLane? Lane

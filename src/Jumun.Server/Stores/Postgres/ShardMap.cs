@@ -68,10 +68,10 @@ internal sealed class ShardMap
     /// <summary>Whether the tables are divided among the nodes of a cluster.</summary>
     public bool IsDivided => this != Whole;
 
-    /// <summary>Whether all lies where another map says, too.</summary>
+    /// <summary>Whether all lies where another map says, too, and is reached there.</summary>
     public bool IsSameAs(ShardMap other) =>
         IsDivided == other.IsDivided && Members.AreAs(other.Members) && Products.AreAs(other.Products) && Coupons.AreAs(other.Coupons)
-        && Batches.AreAs(other.Batches);
+        && Batches.AreAs(other.Batches) && Nodes.SequenceEqual(other.Nodes);
 
     /// <summary>Whether a batch's own row lies on a node; where none does, as good as any.</summary>
     public bool IsBatchOf(int group, Guid batchId) => !Batches.AreIn(group) || Batches.GroupOf(Batches.Of(batchId)) == group;
