@@ -2,7 +2,6 @@ using System.Globalization;
 using Jumun.Orders;
 using Jumun.Points;
 using Jumun.Server;
-using Jumun.Server.Api;
 using Jumun.Server.Execution;
 using Jumun.Server.Stores.Postgres;
 using Jumun.Tests.Stores;
