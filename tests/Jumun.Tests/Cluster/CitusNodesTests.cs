@@ -14,6 +14,7 @@ namespace Jumun.Tests.Cluster;
 public sealed class CitusNodesTests : IAsyncLifetime
 {
     private string database = "";
+    private (long Id, string Host, int Port)[] nodes = [];
     private (long Id, string Host, int Port) worker;
     private PostgresStore? store;
     private Executor? executor;
@@ -27,10 +28,14 @@ public sealed class CitusNodesTests : IAsyncLifetime
         await using var connection = new NpgsqlConnection($"{database};Pooling=false");
         await connection.OpenAsync(Cancellation);
         await using var command = new NpgsqlCommand(
-            "SELECT nodeid, nodename, nodeport FROM pg_dist_node WHERE shouldhaveshards AND groupid > 0 ORDER BY groupid LIMIT 1", connection);
+            "SELECT nodeid, nodename, nodeport FROM pg_dist_node WHERE shouldhaveshards AND groupid > 0 ORDER BY groupid", connection);
         await using NpgsqlDataReader rows = await command.ExecuteReaderAsync(Cancellation);
-        Assert.True(await rows.ReadAsync(Cancellation));
-        worker = (rows.GetInt32(0), rows.GetString(1), rows.GetInt32(2));
+        while (await rows.ReadAsync(Cancellation))
+        {
+            nodes = [.. nodes, (rows.GetInt32(0), rows.GetString(1), rows.GetInt32(2))];
+        }
+
+        worker = nodes[0];
     }
 
     public async ValueTask DisposeAsync()
@@ -41,7 +46,10 @@ public sealed class CitusNodesTests : IAsyncLifetime
             await store!.DisposeAsync();
         }
 
-        // What its nodes know of one another may still be on its way.
+        // Nodes would go on asking for one that is nowhere. What they know of one another may still be on its way.
+        await CitusServer.ExecuteAsync(
+            database,
+            [.. nodes.Select(node => $"SELECT citus_update_node({Number(node.Id)}, '{node.Host}', {Number(node.Port)})")]);
         CitusServer.Forget(database);
         await CitusServer.DropAsync(database);
     }
