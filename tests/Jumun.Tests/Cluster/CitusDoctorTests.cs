@@ -78,7 +78,7 @@ public sealed class CitusDoctorTests
         foreach (ShardMap.Node node in map.Nodes)
         {
             await using PostgresHosts hosts = PostgresConnections.Lane(PostgresConnections.At(plain, node.Host, node.Port), isDivided: true);
-            using PostgresLane lane = await PostgresLane.OpenAsync(hosts, map, slot: 0);
+            using PostgresLane lane = await PostgresLane.OpenAsync(hosts, map, slot: 0, new SweepMark());
             Assert.False(await lane.HasCommittedAsync(Guid.CreateVersion7(), DateTimeOffset.UtcNow, TimeSpan.FromSeconds(10)));
         }
 
