@@ -127,16 +127,29 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
     {
         meanwhile = 0;
         before = (copied, pages - copied);
-        copying = Task.Run(Copy);
+
+        // A copy of a part of the log leaves its pages to the system, and the lane would wait for all of them when it copies the rest.
+        bool isSynced = pages >= Bounds.RestartPages;
+        copying = Task.Run(() => Copy(isSynced));
     }
 
-    private Checkpoint? Copy()
+    private Checkpoint? Copy(bool isSynced)
     {
         try
         {
             copier ??= open();
             Checkpoint checkpoint = copier.Checkpoint(CheckpointMode.Passive);
-            return checkpoint.Pages < 0 ? null : checkpoint;
+            if (checkpoint.Pages < 0)
+            {
+                return null;
+            }
+
+            if (isSynced)
+            {
+                copier.Sync();
+            }
+
+            return checkpoint;
         }
         catch (SqliteException)
         {

@@ -10,10 +10,10 @@ internal sealed class SqliteException(int code, string message) : Exception($"SQ
     /// <summary>The extended result code.</summary>
     public int Code { get; } = code;
 
-    /// <summary>Whether a constraint of the schema refused a write: a bug in a decision.</summary>
     /// <summary>Whether the disk had no room for what was written.</summary>
     public bool IsFull => (Code & 0xFF) == raw.SQLITE_FULL;
 
+    /// <summary>Whether a constraint of the schema refused a write: a bug in a decision.</summary>
     public bool IsConstraint => (Code & 0xFF) == raw.SQLITE_CONSTRAINT;
 }
 
@@ -133,6 +133,19 @@ internal sealed class SqliteConnection : IDisposable
         }
 
         return new Checkpoint(pages, copied);
+    }
+
+    /// <summary>
+    /// Has what was copied into the file on the disk. SQLite itself does so in the checkpoint that comes to the log's end, which then
+    /// waits for the pages of all before it.
+    /// </summary>
+    public void Sync()
+    {
+        int code = WalBufferVfs.SyncFile(handle.DangerousGetHandle());
+        if (code != raw.SQLITE_OK)
+        {
+            throw new SqliteException(code, "The file cannot be synced.");
+        }
     }
 
     public bool InTransaction => raw.sqlite3_get_autocommit(handle) == 0;

@@ -21,6 +21,8 @@ internal static unsafe partial class WalBufferVfs
     // SQLite's own file layer takes less than 128 KiB at a time.
     private const int BufferBytes = 120 * 1024;
     private const int OpenWal = 0x0008_0000;
+    private const int FilePointer = 7;
+    private const int SyncNormal = 2;
     private const int Ok = 0;
     private const int IoErrorSync = 10 | (4 << 8);
     private const int ReadWriteCloseOnExec = 0x2 | 0x80000;
@@ -43,11 +45,23 @@ internal static unsafe partial class WalBufferVfs
         }
     }
 
+    /// <summary>Has what was copied into the file of a connection on the disk, as a checkpoint of the whole log has.</summary>
+    /// <returns>SQLite's result code.</returns>
+    public static int SyncFile(nint connection)
+    {
+        WalFile* file = null;
+        int code = ControlFile(connection, null, FilePointer, &file);
+        return code == Ok ? file->Methods->Sync(file, SyncNormal) : code;
+    }
+
     [LibraryImport("e_sqlite3", EntryPoint = "sqlite3_vfs_find")]
     private static partial Vfs* VfsFind(nint name);
 
     [LibraryImport("e_sqlite3", EntryPoint = "sqlite3_vfs_register")]
     private static partial int VfsRegister(Vfs* vfs, int makeDefault);
+
+    [LibraryImport("e_sqlite3", EntryPoint = "sqlite3_file_control")]
+    private static partial int ControlFile(nint connection, byte* database, int operation, void* argument);
 
     [LibraryImport("libc", EntryPoint = "open")]
     private static partial int OpenFile(byte* path, int flags);
