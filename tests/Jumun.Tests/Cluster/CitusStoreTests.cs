@@ -58,18 +58,7 @@ public sealed class CitusStoreTests : StoreContract
     [InlineData(true)]
     public async Task A_repeated_claim_waits_for_its_key_which_its_node_does_not_show_yet(bool isAmongOthers)
     {
-        CouponView coupon = await CouponAsync();
-        await DoAsync<IssuedCouponView>(new IssueCoupon("m", coupon.CouponId));
-        (string node, string shard) = await ShardOfKeysAsync("m");
-        await CitusServer.ExecuteAsync(
-            $"{node};Options=-c citus.enable_manual_changes_to_shards=on",
-            "BEGIN",
-            $"INSERT INTO {shard} (subject, key, created_at, status, fingerprint, body) VALUES ('m', 'key', 0, 201, '\\x01', '{{}}')",
-            "PREPARE TRANSACTION 'jumun_test_key'");
-        Task<Settlement> repeated = RepeatAsync(coupon.CouponId, isAmongOthers);
-        await Task.Delay(300, TestContext.Current.CancellationToken);
-        await CitusServer.ExecuteAsync(node, "COMMIT PREPARED 'jumun_test_key'");
-        Settlement settled = await repeated;
+        Settlement settled = await RepeatBesideAsync(isAmongOthers, "COMMIT");
         Assert.True(settled.Replayed, $"Refused: {settled.Refusal?.Code}");
         Assert.Equal(201, settled.Stored!.Status);
         await AuditAsync();
@@ -81,20 +70,7 @@ public sealed class CitusStoreTests : StoreContract
     [InlineData(true)]
     public async Task A_repeated_claim_whose_key_is_given_up_is_refused_and_its_key_stays_free(bool isAmongOthers)
     {
-        CouponView coupon = await CouponAsync();
-        await DoAsync<IssuedCouponView>(new IssueCoupon("m", coupon.CouponId));
-        (string node, string shard) = await ShardOfKeysAsync("m");
-        await CitusServer.ExecuteAsync(
-            $"{node};Options=-c citus.enable_manual_changes_to_shards=on",
-            "BEGIN",
-            $"INSERT INTO {shard} (subject, key, created_at, status, fingerprint, body) VALUES ('m', 'key', 0, 201, '\\x01', '{{}}')",
-            "PREPARE TRANSACTION 'jumun_test_key'");
-        Task<Settlement> repeated = RepeatAsync(coupon.CouponId, isAmongOthers);
-        await Task.Delay(300, TestContext.Current.CancellationToken);
-        bool isWaiting = !repeated.IsCompleted;
-        await CitusServer.ExecuteAsync(node, "ROLLBACK PREPARED 'jumun_test_key'");
-        Assert.True(isWaiting);
-        Assert.Equal(RefusalCode.CouponAlreadyIssued, (await repeated).Refusal!.Code);
+        Assert.Equal(RefusalCode.CouponAlreadyIssued, (await RepeatBesideAsync(isAmongOthers, "ROLLBACK")).Refusal!.Code);
         Settlement other = await Executor.SubmitAsync(new ChargePoints("m", 1), new KeyedRequest(
             new IdempotencyKey("m", "key"), [2], new Reply<PointsCharged>(200, ApiJson.Default.PointsCharged).Render));
         Assert.Equal((false, 200), (other.Replayed, other.Stored!.Status));
@@ -130,6 +106,25 @@ public sealed class CitusStoreTests : StoreContract
             await using var command = new NpgsqlCommand("SELECT count(*) FROM batches", counting);
             return (long)(await command.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
         }
+    }
+
+    /// <summary>Repeats a claim whose key waits on the member's node for the end of its transaction, and ends that.</summary>
+    private async Task<Settlement> RepeatBesideAsync(bool isAmongOthers, string end)
+    {
+        CouponView coupon = await CouponAsync();
+        await DoAsync<IssuedCouponView>(new IssueCoupon("m", coupon.CouponId));
+        (string node, string shard) = await ShardOfKeysAsync("m");
+        await CitusServer.ExecuteAsync(
+            $"{node};Options=-c citus.enable_manual_changes_to_shards=on",
+            "BEGIN",
+            $"INSERT INTO {shard} (subject, key, created_at, status, fingerprint, body) VALUES ('m', 'key', 0, 201, '\\x01', '{{}}')",
+            "PREPARE TRANSACTION 'jumun_test_key'");
+        Task<Settlement> repeated = RepeatAsync(coupon.CouponId, isAmongOthers);
+        await Task.Delay(300, TestContext.Current.CancellationToken);
+        bool isWaiting = !repeated.IsCompleted;
+        await CitusServer.ExecuteAsync(node, $"{end} PREPARED 'jumun_test_key'");
+        Assert.True(isWaiting);
+        return await repeated;
     }
 
     /// <summary>A claim under a key, by itself or in one batch with a claim that is carried out.</summary>

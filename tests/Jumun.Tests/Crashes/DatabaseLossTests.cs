@@ -99,7 +99,7 @@ public sealed class DatabaseLossTests
         FullPart full = Enum.Parse<FullPart>(part);
         await using SmallCluster small = await SmallCluster.CreateAsync(Enum.Parse<DiskKind>(kind), full);
         IReadOnlyCollection<string> said = await StormAsync(
-            [small.Cluster], times, (loss, shop) => FillAndGrowAsync(small, full, loss, shop), longestAway: TimeSpan.FromSeconds(60));
+            [small.Cluster], times, (loss, shop) => FillAndGrowAsync(small, full, loss, shop), longestAway: TimeSpan.FromSeconds(40));
         if (full == FullPart.Data && kind == nameof(DiskKind.Mount))
         {
             Assert.Contains(said, line => line.Contains("PostgreSQL's disk is full: make room there", StringComparison.Ordinal));
@@ -187,7 +187,7 @@ public sealed class DatabaseLossTests
             ["ConnectionStrings:Jumun"] = $"Host={string.Join(',', hosts.Select(host => $"127.0.0.1:{host.Port}"))};Username=postgres;Database=postgres"
                 + (hosts.Length > 1 ? ";Target Session Attributes=primary" : ""),
             // Longer than the longest outage, on a busy machine, too: a client that pays at once never comes too late.
-            ["Jumun:Orders:PaymentWindow"] = (longestAway ?? TimeSpan.FromSeconds(losses < 10 ? 30 : 60)).ToString(),
+            ["Jumun:Orders:PaymentWindow"] = (longestAway ?? TimeSpan.FromSeconds(losses < 10 ? 20 : 40)).ToString(),
             ["Logging:LogLevel:Default"] = "Warning",
         });
         await server.StartAsync(cancellation);
