@@ -26,7 +26,7 @@ public sealed class LostProcessTests : SharedWork
         (long product, DateTimeOffset payBefore) = await LeaveUnpaidAsync();
 
         // It might be about to open another session; then the other one has its partitions within a second.
-        await ToldAsync(Bounds.LeaseOfEndedSeconds + 5 - Stopwatch.GetElapsedTime(killed).TotalSeconds);
+        await ToldAsync(Bounds.LeaseOfEndedSeconds + 4 - Stopwatch.GetElapsedTime(killed).TotalSeconds);
         List<DeliveredEvent> events = await EventFiles.ReadAsync(Servers);
         EventFiles.AreAtLeast(Shoppers.Paid, events);
         Assert.Contains(events, one => one.File == Servers[1].EventsPath && IsOf(left, one));
