@@ -1,6 +1,8 @@
 # Sourced by the scripts beside it: a throwaway PostgreSQL on port $postgres_port (5094), in $folder/pg.
 postgres_bin=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)
 postgres_port=${postgres_port:-5094}
+# The SDK does not start without ICU unless it is told that none is needed; the program needs none.
+export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
 as_postgres() { if [ "$(id -u)" -eq 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
 
 # Full durability: only sizes are set, and what comes in as further lines.
@@ -27,4 +29,10 @@ CONF
 
 stop_postgres() {
   if [ -d "$folder/pg" ]; then as_postgres "$postgres_bin/pg_ctl" -D "$folder/pg" -m immediate -s stop || true; fi
+}
+
+# The books of a shop after a load: how many invariants hold; the script ends with those that do not.
+audit() { # STORE CONNECTION FOLDER_OF_BUILD
+  Jumun__Store=$1 ConnectionStrings__Jumun=$2 dotnet "${3:+$3/}$server" audit >"$folder/audit" || { cat "$folder/audit" >&2; exit 1; }
+  echo "the books hold: $(grep -c '^ok' "$folder/audit") invariants"
 }

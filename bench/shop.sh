@@ -19,7 +19,7 @@ finish() {
 trap finish EXIT
 say() { printf '== %s\n' "$*" >&2; }
 
-for tool in wrk strace; do
+for tool in wrk strace curl; do
   command -v $tool >/dev/null || { echo "$tool is not installed: apt-get install $tool" >&2; exit 1; }
 done
 say "building"
@@ -130,10 +130,13 @@ close_shop() { # STORE
     Jumun__Store=$1 ConnectionStrings__Jumun=$connection Jumun__DataPlatform__Path=$folder/$1.ndjson ASPNETCORE_URLS=http://127.0.0.1:5092 \
       dotnet "$server" serve >"$folder/server.log" 2>&1 &
     server_pid=$!
-    until curl -sf http://127.0.0.1:5092/health/ready >/dev/null; do sleep 0.01; done
+    until curl -sf http://127.0.0.1:5092/health/ready >/dev/null; do
+      kill -0 "$server_pid" || { cat "$folder/server.log" >&2; exit 1; }
+      sleep 0.01
+    done
     echo "system=start store=$1 work=all round=$round ready_ms=$((($(date +%s%N) - begun) / 1000000))" >>"$results"
     kill "$server_pid"
     wait "$server_pid" 2>/dev/null || true
   done
-  say "$1: $(Jumun__Store=$1 ConnectionStrings__Jumun=$connection dotnet "$server" audit | tail -n 1)"
+  audit "$1" "$connection" >&2
 }

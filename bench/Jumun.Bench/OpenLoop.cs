@@ -85,31 +85,30 @@ internal sealed class OpenLoop(Uri address, IReadOnlyList<(string Member, string
             using Socket connection = socket;
             while (true)
             {
-                long at = Stopwatch.GetTimestamp();
-                if (due is not null)
+                if (await NextAsync(due) is not { } at || Stopwatch.GetTimestamp() > end)
                 {
                     // What was due and found no connection until the end was never sent: it counts as offered only.
-                    if (!await due.WaitToReadAsync() || Stopwatch.GetTimestamp() > end)
-                    {
-                        return;
-                    }
-
-                    if (!due.TryRead(out at))
-                    {
-                        continue;
-                    }
-                }
-                else if (at > end)
-                {
                     return;
                 }
 
                 long sent = Stopwatch.GetTimestamp();
                 int status = await AskAsync();
                 long answered = Stopwatch.GetTimestamp();
-                if (answered < counted || answered > end)
+                if (answered < counted)
                 {
                     continue;
+                }
+
+                if (answered > end)
+                {
+                    // Too late for the rates; but what takes longest must not be missing among the latencies.
+                    if (status == 200)
+                    {
+                        FromDue.Add(Stopwatch.GetElapsedTime(at, answered).TotalMilliseconds);
+                        FromSent.Add(Stopwatch.GetElapsedTime(sent, answered).TotalMilliseconds);
+                    }
+
+                    return;
                 }
 
                 switch (status)
@@ -126,6 +125,25 @@ internal sealed class OpenLoop(Uri address, IReadOnlyList<(string Member, string
                         Failed += 1;
                         break;
                 }
+            }
+        }
+
+        /// <summary>When the next request is due; null when none is any more.</summary>
+        private static async ValueTask<long?> NextAsync(ChannelReader<long>? due)
+        {
+            if (due is null)
+            {
+                return Stopwatch.GetTimestamp();
+            }
+
+            try
+            {
+                // This wakes one connection that waits; to ask whether there is something to read would wake all of them.
+                return await due.ReadAsync();
+            }
+            catch (ChannelClosedException)
+            {
+                return null;
             }
         }
 

@@ -67,8 +67,9 @@ internal static class PacedBuyers
                     await AskAsync(paymentId, paid.RootElement.GetProperty("paidAt").GetDateTimeOffset());
                 }
             }
-            catch (HttpRequestException)
+            catch (Exception)
             {
+                // Whatever it is, it was no purchase: an answer that did not come, a connection that was cut.
                 Interlocked.Increment(ref failed);
             }
             finally

@@ -109,9 +109,44 @@ internal static class Report
             Result? size = results.Find(result => result["store"] == store && result["system"] == "size");
             text.Append(Invariant($"- {StoreName(store)}: {growth[^1].Number("orders"):N0} orders stored; "));
             text.Append(Invariant($"{first:N0} requests/s at first and {last:N0} at last ({last / first:F2}), "));
-            text.Append(Invariant($"p99 {Median(early, "p99"):F0} and {Median(late, "p99"):F0} ms, memory {growth[^1].Number("rss") / 1048576:F0} MiB, "));
+            text.Append(Invariant($"p99 {Median(early, "p99"):F0} and {Median(late, "p99"):F0} ms, of all together {Together(growth, 99):F0} ms, "));
+            text.Append(Invariant($"memory {growth[^1].Number("rss") / 1048576:F0} MiB, "));
             text.AppendLine(Invariant($"{size?.Number("bytes_an_order"):N0} bytes an order."));
         }
+    }
+
+    /// <summary>A percentile of the latencies of several loads together; between what is known of each its curve is taken as straight.</summary>
+    private static double Together(List<Result> loads, double percentile)
+    {
+        double requests = loads.Sum(load => load.Number("requests"));
+        double low = 0;
+        double high = loads.Max(load => load.Latencies.Last().Milliseconds);
+        while (high - low > 0.01)
+        {
+            double middle = (low + high) / 2;
+            double below = loads.Sum(load => load.Number("requests") * Below(load, middle)) / requests;
+            (low, high) = below < percentile ? (middle, high) : (low, middle);
+        }
+
+        return high;
+    }
+
+    /// <summary>How many of a hundred answers of a load took less.</summary>
+    private static double Below(Result load, double milliseconds)
+    {
+        (double Percentile, double Milliseconds) last = (0, 0);
+        foreach ((double Percentile, double Milliseconds) point in load.Latencies)
+        {
+            if (milliseconds < point.Milliseconds)
+            {
+                double part = (milliseconds - last.Milliseconds) / (point.Milliseconds - last.Milliseconds);
+                return last.Percentile + (part * (point.Percentile - last.Percentile));
+            }
+
+            last = point;
+        }
+
+        return 100;
     }
 
     private static void Ratios(List<Result> results, StringBuilder text)
@@ -149,7 +184,8 @@ internal static class Report
             {
                 double p99 = Median(Rounds(results, "textbook", "postgres", work), "p99");
                 text.Append(Invariant($"- The textbook's shop, {work}: {textbook:N0} requests/s, p99 {p99:N0} ms; "));
-                text.AppendLine(Invariant($"Jumun {ours / textbook:F1} times that."));
+                double errors = Rounds(results, "textbook", "postgres", work).Sum(round => round.Number("errors"));
+                text.AppendLine(Invariant($"Jumun {ours / textbook:F1} times that{(errors > 0 ? $"; {errors} of its requests failed" : "")}."));
             }
         }
 
