@@ -41,12 +41,16 @@ internal sealed class Batch
     /// <summary>Hands over what the store holds under a key; may be called while going through the keys.</summary>
     public void Found(IdempotencyKey key, KeyedAnswer answer) => CollectionsMarshal.GetValueRefOrNullRef(Keys, key) = answer;
 
+    /// <summary>When it was begun: before its rows were loaded, and so before it was decided, which its working set is stamped with.</summary>
+    public DateTimeOffset BegunAt { get; private set; }
+
     /// <summary>Gives it another name, before it is loaded.</summary>
-    public void Rename() => BatchId = Guid.CreateVersion7(Rows.Now);
+    public void Rename() => BatchId = Guid.CreateVersion7(BegunAt);
 
     public void Begin(DateTimeOffset now, bool isRetry = false)
     {
         IsRetry = isRetry;
+        BegunAt = now;
         BatchId = Guid.CreateVersion7(now);
         Rows.Clear();
         Rows.Now = now;

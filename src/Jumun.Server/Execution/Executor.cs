@@ -334,6 +334,9 @@ internal sealed partial class Executor : IAsyncDisposable
             await store.LoadAsync(batch).ConfigureAwait(false);
         }
 
+        // Decided now, whenever it was begun: meanwhile it may have waited for another process's locks, and a window may have ended. Of two
+        // batches that change one row the later one is stamped later, too.
+        batch.Rows.Now = NextMoment();
         foreach (Submission submission in submissions)
         {
             submission.Outcome = Decide(batch, submission);

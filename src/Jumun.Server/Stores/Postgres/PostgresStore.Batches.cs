@@ -217,7 +217,7 @@ internal sealed partial class PostgresStore
             {
                 PostgresLane db = await ReopenAsync(side).ConfigureAwait(false);
                 TimeSpan left = time - Stopwatch.GetElapsedTime(begun);
-                return await db.HasCommittedAsync(batch.BatchId, batch.Rows.Now, left > TimeSpan.Zero ? left : TimeSpan.Zero).ConfigureAwait(false);
+                return await db.HasCommittedAsync(batch.BatchId, batch.BegunAt, left > TimeSpan.Zero ? left : TimeSpan.Zero).ConfigureAwait(false);
             }
             catch (Exception)
             {
