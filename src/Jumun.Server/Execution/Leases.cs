@@ -33,6 +33,16 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
     /// <summary>Whether this process sweeps: the one that holds the first partition does.</summary>
     public bool Sweeps => Partitions is [0, ..];
 
+    /// <summary>Whether its leases are renewed and its clock is right, whatever it holds: it may do what whoever sweeps is late with.</summary>
+    public bool StandsIn
+    {
+        get
+        {
+            Held now = Volatile.Read(ref held);
+            return now.Share.Processes > 0 && Stopwatch.GetElapsedTime(now.RenewedAt) < now.Share.GoodFor;
+        }
+    }
+
     /// <summary>Processes on this database, this one included.</summary>
     public int Processes => Volatile.Read(ref held).Share.Processes;
 

@@ -5,10 +5,14 @@ using Jumun.Server.Stores;
 
 namespace Jumun.Server.Execution;
 
-/// <summary>Ends orders whose payment window is over, four times a second: what they held is soon back for others.</summary>
+/// <summary>
+/// Ends orders whose payment window is over, four times a second: what they held is soon back for others. One process does so for all; what
+/// it leaves for much longer than it ever takes, as one that was killed does until its leases are another's, is anybody's.
+/// </summary>
 internal sealed class ExpirySweep(Executor executor, IStore store, Leases leases, TimeProvider clock, ILogger<ExpirySweep> log) : BackgroundService
 {
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan Late = TimeSpan.FromSeconds(1);
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         Sweeps.RepeatAsync("expiry", Period, SweepAsync, executor.Outage, log, stoppingToken);
@@ -16,13 +20,15 @@ internal sealed class ExpirySweep(Executor executor, IStore store, Leases leases
     /// <summary>One round; true when there may be more.</summary>
     internal async ValueTask<bool> SweepAsync()
     {
-        if (!leases.Sweeps)
+        bool sweeps = leases.Sweeps;
+        if (!sweeps && !leases.StandsIn)
         {
             return false;
         }
 
+        DateTimeOffset now = clock.GetUtcNow();
         List<(string MemberId, Guid OrderId)> orders =
-            await store.ExpiredOrdersAsync(clock.GetUtcNow(), Bounds.ExpiredOrders).ConfigureAwait(false);
+            await store.ExpiredOrdersAsync(sweeps ? now : now - Late, Bounds.ExpiredOrders).ConfigureAwait(false);
         var settled = new List<Task<Settlement>>(orders.Count);
         foreach ((string memberId, Guid orderId) in orders)
         {

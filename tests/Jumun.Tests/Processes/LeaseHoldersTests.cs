@@ -1,3 +1,5 @@
+using Jumun.Orders;
+using Jumun.Products;
 using Jumun.Server;
 using Jumun.Server.Execution;
 using Jumun.Server.Stores.Postgres;
@@ -78,6 +80,29 @@ public sealed class LeaseHoldersTests : IAsyncLifetime
         Assert.False(one.Sweeps);
         await RunAsync("ALTER TABLE hidden RENAME TO leases");
         await TestShop.UntilAsync(() => Task.FromResult(one.Partitions.Count == Bounds.Partitions), seconds: 3);
+    }
+
+    [Fact]
+    public async Task What_the_one_that_sweeps_leaves_for_too_long_another_ends()
+    {
+        await two.StartAsync(Cancellation);
+        await TestShop.UntilAsync(() => Task.FromResult(two.Processes == 2));
+        Assert.Equal((true, false), (one.Sweeps, two.Sweeps));
+        var clock = new TestClock();
+        await using var executor = new Executor(stores[1], clock, NullLogger<Executor>.Instance);
+        using var sweep = new ExpirySweep(executor, stores[1], two, clock, NullLogger<ExpirySweep>.Instance);
+        var product = (ProductView)(await executor.SubmitAsync(new CreateProduct("mug", 1_000, 5))).Answer!;
+        var place = new PlaceOrder(
+            "m", new OrderIds(clock).Next(), [new OrderItem(product.ProductId, 2)], CouponId: null, ExpectedTotal: null, TimeSpan.FromHours(1));
+        Guid order = ((OrderView)(await executor.SubmitAsync(place)).Answer!).OrderId;
+
+        clock.Advance(TimeSpan.FromHours(1));
+        await sweep.SweepAsync();
+        Assert.Null((await stores[1].OrderAsync("m", order, clock.GetUtcNow()))!.EndedAt);
+        clock.Advance(TimeSpan.FromSeconds(1));
+        await sweep.SweepAsync();
+        Assert.NotNull((await stores[1].OrderAsync("m", order, clock.GetUtcNow()))!.EndedAt);
+        Assert.Equal(5, (await stores[1].ProductAsync(product.ProductId))!.Stock);
     }
 
     /// <summary>Works as a relay with a long queue does: what it holds when it begins, it holds when it is done.</summary>
