@@ -6,6 +6,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using System.Text.RegularExpressions;
+using Jumun.Orders;
 using Jumun.Server.Execution;
 using Jumun.Server.Problems;
 using Microsoft.Extensions.Primitives;
@@ -17,6 +18,22 @@ internal sealed record Shop(Executor Executor, Stores.IStore Store, OrderIds Ord
 {
     /// <summary>Now, for reads: commands are stamped by their batch.</summary>
     public DateTimeOffset Now => Clock.GetUtcNow();
+
+    /// <summary>
+    /// An order as it is now. Where its window is over and nothing says yet how it ended, its end is settled first: a payment of the
+    /// last moment may be about to commit, and nobody may be told that an order has expired which is paid after all.
+    /// </summary>
+    public async ValueTask<(OrderView? Order, Refusal? Refusal)> OrderAsync(string memberId, Guid orderId)
+    {
+        OrderView? order = await Store.OrderAsync(memberId, orderId, Now).ConfigureAwait(false);
+        if (order is not { Status: OrderStatus.Expired, EndedAt: null })
+        {
+            return (order, null);
+        }
+
+        Settlement settlement = await Executor.SubmitAsync(new ExpireOrder(memberId, orderId)).ConfigureAwait(false);
+        return ((OrderView?)settlement.Answer, settlement.Refusal);
+    }
 }
 
 /// <summary>How the answer of a command goes over the wire.</summary>

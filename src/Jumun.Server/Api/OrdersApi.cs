@@ -155,8 +155,9 @@ internal sealed class OrdersApi(Shop shop)
             return;
         }
 
-        OrderView? order = await shop.Store.OrderAsync(http.PathText("memberId"), orderId, shop.Now).ConfigureAwait(false);
-        await http.AnswerAsync(order, ApiJson.Default.OrderView, RefusalCode.OrderNotFound).ConfigureAwait(false);
+        (OrderView? order, Refusal? refusal) = await shop.OrderAsync(http.PathText("memberId"), orderId).ConfigureAwait(false);
+        await (refusal is null ? http.AnswerAsync(order, ApiJson.Default.OrderView, RefusalCode.OrderNotFound) : http.RefuseAsync(refusal))
+            .ConfigureAwait(false);
     }
 
     private Task CancelAsync(HttpContext http)

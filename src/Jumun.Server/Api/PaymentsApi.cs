@@ -1,3 +1,4 @@
+using Jumun.Orders;
 using Jumun.Payments;
 
 namespace Jumun.Server.Api;
@@ -44,7 +45,23 @@ internal sealed class PaymentsApi(Shop shop)
             return;
         }
 
-        PaymentView? payment = await shop.Store.PaymentAsync(http.Caller().MemberId, orderId, shop.Now).ConfigureAwait(false);
+        string memberId = http.Caller().MemberId;
+        PaymentView? payment = await shop.Store.PaymentAsync(memberId, orderId, shop.Now).ConfigureAwait(false);
+        if (payment is { Status: PaymentStatus.Expired })
+        {
+            (OrderView? order, refusal) = await shop.OrderAsync(memberId, orderId).ConfigureAwait(false);
+            if (refusal is not null)
+            {
+                await http.RefuseAsync(refusal).ConfigureAwait(false);
+                return;
+            }
+
+            if (order is not { Status: OrderStatus.Expired })
+            {
+                payment = await shop.Store.PaymentAsync(memberId, orderId, shop.Now).ConfigureAwait(false);
+            }
+        }
+
         await http.AnswerAsync(payment, ApiJson.Default.PaymentView, RefusalCode.PaymentNotFound).ConfigureAwait(false);
     }
 

@@ -1,3 +1,7 @@
+using Jumun.Server.Stores;
+using Jumun.Server.Stores.Postgres;
+using Jumun.Server.Stores.Sqlite;
+
 namespace Jumun.Tests.Http;
 
 /// <summary>The life of an order in time: payment window, expiry, refund window, and all of it across a restart.</summary>
@@ -42,6 +46,28 @@ public sealed class OrderLifeTests
         Assert.Equal("expired", (await member.GetAsync($"/members/{member.Member}/orders/{order["orderId"]}")).Is(200).Word("status"));
         Assert.Equal("expired", (await member.GetAsync($"/payment/{order["paymentId"]}")).Is(200).Word("status"));
         Assert.Equal(10_000, await member.BalanceAsync());
+    }
+
+    [Fact]
+    public async Task Whoever_asks_after_the_window_waits_for_a_payment_of_its_last_moment()
+    {
+        await using TestShop shop = await TestShop.StartAsync(Windows);
+        TestCaller member = shop.Somebody();
+        await member.ChargeAsync(10_000);
+        TestAnswer order = (await member.OrderAsync(await shop.Administrator().CreateProductAsync())).Is(201);
+        var held = new TaskCompletionSource();
+        var open = new TaskCompletionSource();
+        HoldCommit(shop.Store, held, open.Task);
+        Task<TestAnswer> payment = member.PayAsync(order);
+        await held.Task;
+        shop.Clock.Advance(TimeSpan.FromMinutes(5));
+        Task<TestAnswer>[] looks =
+            [member.GetAsync($"/members/{member.Member}/orders/{order["orderId"]}"), member.GetAsync($"/payment/{order["paymentId"]}")];
+        await Task.WhenAny(Task.WhenAll(looks), Task.Delay(500, TestContext.Current.CancellationToken));
+        open.SetResult();
+        (await payment).Is(200);
+        Assert.All(await Task.WhenAll(looks), look => Assert.Equal("completed", look.Is(200).Word("status")));
+        Assert.Equal(9_000, (long)(await looks[1])["balance"]!);
     }
 
     [Fact]
@@ -136,6 +162,27 @@ public sealed class OrderLifeTests
             Assert.Equal(["completed", "refunded"], (await alice.GetAsync("/members/alice/orders")).Items("status"));
             Assert.Equal(["expired"], (await shop.Member("bob").GetAsync("/members/bob/orders")).Items("status"));
             await shop.AuditAsync();
+        }
+    }
+
+    /// <summary>Holds the next batch when it is decided, before it commits.</summary>
+    private static void HoldCommit(IStore store, TaskCompletionSource held, Task open)
+    {
+        switch (store)
+        {
+            case SqliteStore file:
+                file.Fault = point =>
+                {
+                    if (point == SqliteStore.FaultPoint.BeforeCommit && held.TrySetResult())
+                    {
+                        open.Wait(TimeSpan.FromSeconds(30));
+                    }
+                };
+                break;
+            case PostgresStore server:
+                server.Fault = point =>
+                    point == PostgresStore.FaultPoint.Write && held.TrySetResult() ? open.WaitAsync(TimeSpan.FromSeconds(30)) : Task.CompletedTask;
+                break;
         }
     }
 
