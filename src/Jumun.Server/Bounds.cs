@@ -99,6 +99,9 @@ internal static class Bounds
     /// <summary>Connections that read a SQLite file at once. A further reader waits.</summary>
     public const int SqliteReaders = 8;
 
+    /// <summary>How long the lock of a file is tried for, in milliseconds: whoever looks whether it is held has it for an instant.</summary>
+    public const int LockMilliseconds = 500;
+
     /// <summary>Pages of the write-ahead log that wait until they are copied into the file, beside the lane.</summary>
     public const int CheckpointPages = 4_096;
 

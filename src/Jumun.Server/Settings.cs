@@ -278,21 +278,46 @@ internal sealed record AuthSettings(string? SigningKey, string? Authority, strin
                 + "or Jumun__Auth__Authority (an OpenID Connect issuer).");
         }
 
-        if (!File.Exists(path))
+        if (!File.Exists(path) && MakeKey(path))
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-            if (!OperatingSystem.IsWindows())
-            {
-                options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            }
-
-            using var file = new StreamWriter(path, options);
-            file.Write(Convert.ToBase64String(RandomNumberGenerator.GetBytes(48)));
             made(path);
         }
 
-        return this with { SigningKey = File.ReadAllText(path).Trim() };
+        string key = File.ReadAllText(path).Trim();
+        return Encoding.UTF8.GetByteCount(key) >= KeyBytes
+            ? this with { SigningKey = key }
+            : throw new SetupException($"{path} holds no signing key of {KeyBytes} bytes or more. Delete it, and another is made.");
+    }
+
+    /// <summary>Makes a key, unless another process that starts at the same moment is first. Nobody ever sees half of one.</summary>
+    private static bool MakeKey(string path)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        string draft = $"{path}.{Path.GetRandomFileName()}";
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        try
+        {
+            using (var file = new StreamWriter(draft, options))
+            {
+                file.Write(Convert.ToBase64String(RandomNumberGenerator.GetBytes(48)));
+            }
+
+            File.Move(draft, path, overwrite: false);
+            return true;
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            return false;
+        }
+        finally
+        {
+            File.Delete(draft);
+        }
     }
 }
 

@@ -105,6 +105,12 @@ internal sealed class Edge(RequestDelegate next, Executor executor, ILogger<Edge
         headers.XContentTypeOptions = "nosniff";
         headers.ContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
         headers["Referrer-Policy"] = "no-referrer";
+        if (HttpMethods.IsHead(http.Request.Method) && http.Request.Path.StartsWithSegments("/health"))
+        {
+            // Monitors ask so. The web server knows that no body follows.
+            http.Request.Method = HttpMethods.Get;
+        }
+
         if (http.Request.ContentLength > Bounds.BodyBytes)
         {
             // Nobody reads it to its end, so that the connection cannot go on: the client is told, and does not use it again.

@@ -9,7 +9,9 @@ internal static class CommandLine
     public static RootCommand Root()
     {
         var root = new RootCommand("Jumun: points, exact stock, coupons, orders and payments for the moment when everyone presses the button at once.");
-        root.Subcommands.Add(Named("serve", "Serve the shop (also without a verb). Migrates a SQLite file itself, and PostgreSQL never.", ServeVerb.RunAsync));
+        var serve = new Verb("serve", "Serve the shop (also without a verb). Migrates a SQLite file itself, and PostgreSQL never.");
+        Serves(serve);
+        root.Subcommands.Add(serve);
         root.Subcommands.Add(MigrateCommand());
         root.Subcommands.Add(Named("seed", "Fill an empty shop with a demo catalogue.", StoreVerbs.SeedAsync));
         root.Subcommands.Add(TokenCommand());
@@ -19,8 +21,15 @@ internal static class CommandLine
         root.Subcommands.Add(BackupCommand());
         root.Subcommands.Add(CopyCommand());
         root.Subcommands.Add(ReconcileCommand());
-        root.SetAction((_, stop) => ServeVerb.RunAsync(stop).Guarded());
+        Serves(root);
         return root;
+    }
+
+    /// <summary>Serves, with settings on the command line as any ASP.NET Core server takes them.</summary>
+    private static void Serves(Verb command)
+    {
+        command.TreatUnmatchedTokensAsErrors = false;
+        command.SetAction((result, stop) => ServeVerb.RunAsync(result.UnmatchedTokens, stop).Guarded());
     }
 
     private static Verb Named(string name, string description, Func<CancellationToken, Task<int>> run)

@@ -3,9 +3,11 @@ namespace Jumun.Server.Verbs;
 /// <summary>Serves the shop until it is told to stop.</summary>
 internal static class ServeVerb
 {
-    public static async Task<int> RunAsync(CancellationToken stop)
+    /// <param name="given">Settings of the command line.</param>
+    /// <param name="stop">Told to stop.</param>
+    public static async Task<int> RunAsync(IReadOnlyList<string> given, CancellationToken stop)
     {
-        WebApplicationBuilder builder = Surroundings.Builder();
+        WebApplicationBuilder builder = Surroundings.Builder(SettingsOf(given));
         Settings settings = Surroundings.SettingsWithKey(builder);
         if (settings.DataPlatform.Unused is { Count: > 0 } unused)
         {
@@ -27,6 +29,24 @@ internal static class ServeVerb
 
         await host.WaitForShutdownAsync(stop).ConfigureAwait(false);
         return 0;
+    }
+
+    /// <summary>What was given, when all of it are settings as ASP.NET Core reads them: <c>--name=value</c> or <c>--name value</c>.</summary>
+    /// <exception cref="SetupException">Some of it is something else, a mistyped verb perhaps.</exception>
+    private static string[] SettingsOf(IReadOnlyList<string> given)
+    {
+        for (int i = 0; i < given.Count; i++)
+        {
+            bool isName = given[i].StartsWith("--", StringComparison.Ordinal);
+            bool hasValue = given[i].Contains('=', StringComparison.Ordinal);
+            if (!isName || (!hasValue && ++i == given.Count))
+            {
+                throw new SetupException(
+                    $"'{given[^1]}' is neither a verb nor a setting such as --urls=http://localhost:8080. --help lists the verbs.");
+            }
+        }
+
+        return [.. given];
     }
 
     /// <summary>What a newcomer needs: the pages, the operator's token, and lines to paste.</summary>

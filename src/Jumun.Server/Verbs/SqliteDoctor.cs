@@ -18,7 +18,7 @@ internal static class SqliteDoctor
 
         report.Fact("sqlite", SqliteConnection.LibraryVersion);
         report.Fact("file", $"{path}, {SizeOf(path)}, log {SizeOf(path + "-wal")}");
-        report.Fact("served", IsServed(path) ? "yes, another process holds the lock" : "no");
+        report.Fact("served", Served(path));
         report.Check(isDurable, "journal_mode", isDurable ? "wal" : $"{journal}: 'serve' sets wal; nothing else may write to the file");
         report.Fact("synchronous", "full (the writing connection sets it at every start)");
         report.Check(isWhole, "quick_check", isWhole ? "ok" : "the file is damaged: restore a backup");
@@ -28,21 +28,22 @@ internal static class SqliteDoctor
     public static string SizeOf(string path) =>
         File.Exists(path) ? string.Create(CultureInfo.InvariantCulture, $"{new FileInfo(path).Length / 1024.0 / 1024.0:0.0} MiB") : "none";
 
-    private static bool IsServed(string path)
+    private static string Served(string path)
     {
-        if (!File.Exists(path + ".lock"))
+        if (!File.Exists(SqliteFile.LockOf(path)))
         {
-            return false;
+            return "no";
         }
 
         try
         {
-            SqliteFile.Lock(path).Dispose();
-            return false;
+            // Held for an instant: a server that starts just then tries again.
+            using FileStream? taken = SqliteFile.TryLock(path);
+            return taken is null ? "yes, another process holds the lock" : "no";
         }
-        catch (SetupException)
+        catch (SetupException error)
         {
-            return true;
+            return $"unknown: {error.Message}";
         }
     }
 }

@@ -4,10 +4,12 @@ namespace Jumun.Server.Verbs;
 internal static class Surroundings
 {
     /// <summary>A builder whose configuration is that of the server.</summary>
-    public static WebApplicationBuilder Builder()
+    /// <param name="settings">Settings of the command line, such as <c>--urls=http://localhost:8080</c>; they win over the environment.</param>
+    public static WebApplicationBuilder Builder(params string[] settings)
     {
         WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions
         {
+            Args = settings,
             // The program's own folder, so that settings do not depend on where it was started.
             ContentRootPath = AppContext.BaseDirectory,
         });

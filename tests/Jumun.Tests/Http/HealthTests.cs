@@ -11,6 +11,16 @@ public sealed class HealthTests(ShopFixture fixture) : IClassFixture<ShopFixture
     public async Task A_server_that_runs_is_alive_and_ready_for_anyone(string path) =>
         Assert.Equal("""{"status":"ok"}""", (await shop.AsNobody().GetAsync(path)).Is(200).Text);
 
+    [Theory]
+    [InlineData("/health/live")]
+    [InlineData("/health/ready")]
+    public async Task Monitors_may_ask_for_the_head_alone(string path)
+    {
+        TestAnswer answer = (await shop.AsNobody().SendAsync(HttpMethod.Head, path)).Is(200);
+        Assert.Empty(answer.Bytes);
+        Assert.Equal("application/json", answer.ContentHeaders.ContentType?.MediaType);
+    }
+
     [Fact]
     [Once]
     public async Task A_server_that_cannot_open_its_data_is_alive_not_ready_and_unavailable_until_it_can()

@@ -1,4 +1,5 @@
 using Jumun.Server;
+using Jumun.Server.Stores.Sqlite;
 using Jumun.Server.Verbs;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
@@ -244,6 +245,37 @@ public sealed class SettingsTests
         Assert.Equal(new StoreSettings(StoreKind.Sqlite, Path.GetFullPath("data/jumun.db")), settings.Store);
         Assert.Equal(Path.GetFullPath("data/events.ndjson"), settings.DataPlatform.Path);
         Assert.Equal("http://localhost:5080", Settings.DefaultUrl);
+    }
+
+    [Fact]
+    public async Task Developers_who_start_at_once_have_one_key_and_a_file_without_one_is_told_of()
+    {
+        using var folder = new TemporaryFolder();
+        string path = Path.Combine(folder.FullName, "data", "key");
+        var auth = new AuthSettings(null, null, "jumun", "jumun");
+        int made = 0;
+        string?[] keys = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(
+            () => auth.WithKey(path, isDevelopment: true, _ => Interlocked.Increment(ref made)).SigningKey)));
+        Assert.Equal(64, Assert.Single(keys.Distinct())!.Length);
+        Assert.Equal(1, made);
+        Assert.Equal([path], Directory.GetFiles(Path.GetDirectoryName(path)!));
+
+        await File.WriteAllTextAsync(path, "", TestContext.Current.CancellationToken);
+        Assert.Contains(path, Assert.Throws<SetupException>(() => auth.WithKey(path, isDevelopment: true, _ => { })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_lock_that_is_looked_at_for_an_instant_keeps_no_server_from_its_start()
+    {
+        using var folder = new TemporaryFolder();
+        string path = Path.Combine(folder.FullName, "jumun.db");
+        FileStream look = SqliteFile.TryLock(path)!;
+        Assert.Null(SqliteFile.TryLock(path));
+        Task<FileStream> start = Task.Run(() => SqliteFile.Lock(path), TestContext.Current.CancellationToken);
+        await Task.WhenAny(start, Task.Delay(50, TestContext.Current.CancellationToken));
+        await look.DisposeAsync();
+        await using FileStream taken = await start;
+        Assert.Contains(path, Assert.Throws<SetupException>(() => SqliteFile.Lock(path)).Message, StringComparison.Ordinal);
     }
 
     private static DataPlatformSettings PlatformOf(string sink, string url, string? secret) => Read(

@@ -124,6 +124,22 @@ public sealed class VerbTests
         (await alice.PostAsync("/coupons/1")).Is(201);
     }
 
+    [Theory]
+    [Once]
+    [InlineData("'oracle'", "--Jumun:Store=oracle")]
+    [InlineData("'oracle'", "serve", "--Jumun:Store", "oracle")]
+    [InlineData("'sevre' is neither a verb nor a setting", "sevre")]
+    [InlineData("'--urls' is neither a verb nor a setting", "serve", "--urls")]
+    public async Task Settings_may_stand_on_the_command_line_and_a_mistyped_verb_serves_nothing(string expected, params string[] words)
+    {
+        await using TestData data = await TestData.CreateAsync(StoreKind.Sqlite);
+        using var program = new ServerProcess(data);
+        (int exitCode, string output) = await program.RunAsync(TestContext.Current.CancellationToken, words);
+        Assert.Equal(1, exitCode);
+        Assert.Contains(expected, output, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_printed_token_opens_the_shop()
     {

@@ -41,23 +41,35 @@ internal static class SqliteFile
     }
 
     /// <summary>Takes the lock that only one writing process can have. The operating system drops it with the process.</summary>
+    /// <exception cref="SetupException">Another process holds it for longer than a look at it takes, or it cannot be opened.</exception>
     public static FileStream Lock(string path)
     {
-        string lockPath = path + ".lock";
+        FileStream? taken = null;
+        SpinWait.SpinUntil(() => (taken = TryLock(path)) is not null, Bounds.LockMilliseconds);
+        return taken ?? throw new SetupException(
+            $"Another process writes to {path} (it holds {LockOf(path)}). Stop it first; 'audit', 'doctor' and 'backup' need no lock.");
+    }
+
+    /// <summary>The lock, or null when another process holds it now.</summary>
+    /// <exception cref="SetupException">It cannot be opened.</exception>
+    public static FileStream? TryLock(string path)
+    {
         try
         {
-            return new FileStream(lockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1);
+            return new FileStream(LockOf(path), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1);
         }
-        catch (IOException error)
+        catch (IOException)
         {
-            throw new SetupException(
-                $"Another process writes to {path} (it holds {lockPath}). Stop it first; 'audit', 'doctor' and 'backup' need no lock.", error);
+            return null;
         }
         catch (UnauthorizedAccessException error)
         {
-            throw new SetupException($"{lockPath} cannot be opened for writing: {error.Message}", error);
+            throw new SetupException($"{LockOf(path)} cannot be opened for writing: {error.Message}", error);
         }
     }
+
+    /// <summary>The file that is locked.</summary>
+    public static string LockOf(string path) => path + ".lock";
 
     public static SetupException CannotOpen(string path, SqliteException error) =>
         new($"{path} cannot be opened: {error.Message}. Check that it is a Jumun database, that the disk has room and that the user may write there.", error);
