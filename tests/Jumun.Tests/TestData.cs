@@ -63,6 +63,8 @@ internal sealed class TestData : IAsyncDisposable
         if (kind == StoreKind.Sqlite)
         {
             using SqliteConnection connection = SqliteConnection.Open(Path.Combine(Folder, "jumun.db"), readOnly: false);
+            // The shop may be in the midst of a commit.
+            connection.Execute("PRAGMA busy_timeout = 10000");
             connection.Execute(sql);
             return;
         }
