@@ -84,17 +84,21 @@ internal sealed class Auth
             return default;
         }
 
-        string token = authorization["Bearer ".Length..].Trim();
         if (issuer is not null)
         {
-            return AuthenticateByIssuerAsync(token);
+            return AuthenticateByIssuerAsync(authorization);
         }
 
-        TokenHash hash = TokenHash.Of(token);
-        return keys.Remembered(hash, clock.GetUtcNow()) is { } caller ? new ValueTask<Caller?>(caller) : ValidateAsync(token, hash, keys);
+        TokenHash hash = TokenHash.Of(TokenOf(authorization));
+        return keys.Remembered(hash, clock.GetUtcNow()) is { } caller
+            ? new ValueTask<Caller?>(caller)
+            : ValidateAsync(TokenOf(authorization).ToString(), hash, keys);
     }
 
-    private async ValueTask<Caller?> AuthenticateByIssuerAsync(string token)
+    /// <summary>The token of a header, which is copied only where it has to be checked.</summary>
+    private static ReadOnlySpan<char> TokenOf(string authorization) => authorization.AsSpan("Bearer ".Length).Trim();
+
+    private async ValueTask<Caller?> AuthenticateByIssuerAsync(string authorization)
     {
         if (await ConfigurationAsync().ConfigureAwait(false) is not { } configuration)
         {
@@ -113,8 +117,8 @@ internal sealed class Auth
             Volatile.Write(ref keys, current);
         }
 
-        TokenHash hash = TokenHash.Of(token);
-        return current.Remembered(hash, clock.GetUtcNow()) ?? await ValidateAsync(token, hash, current).ConfigureAwait(false);
+        TokenHash hash = TokenHash.Of(TokenOf(authorization));
+        return current.Remembered(hash, clock.GetUtcNow()) ?? await ValidateAsync(TokenOf(authorization).ToString(), hash, current).ConfigureAwait(false);
     }
 
     /// <summary>

@@ -40,12 +40,15 @@ internal sealed class ShopHost : IAsyncDisposable
     public static async Task<ShopHost> StartAsync(WebApplicationBuilder builder, Settings settings)
     {
         WebApplication? app = null;
+
+        // The web application is made meanwhile: of a start most of the time is the compiler's, for both.
+        Task<IStore> opening = Task.Run(() => OpenAsync(settings.Store));
         try
         {
-            IStore store = await OpenAsync(settings.Store).ConfigureAwait(false);
-            Register(builder.Services, settings, store);
+            Register(builder.Services, settings, opening);
             builder.WebHost.ConfigureKestrel(ConfigureKestrel);
             app = builder.Build();
+            await opening.ConfigureAwait(false);
 
             // From here on the container owns the store: it ends after the executor, which ends after the server.
             var shop = app.Services.GetRequiredService<Shop>();
@@ -63,6 +66,10 @@ internal sealed class ShopHost : IAsyncDisposable
                 // What runs already ends before the store that it uses.
                 await app.StopAsync().ConfigureAwait(false);
                 await app.DisposeAsync().ConfigureAwait(false);
+            }
+            else
+            {
+                await (await opening.ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
             }
 
             if (error is IOException { InnerException: Microsoft.AspNetCore.Connections.AddressInUseException })
@@ -99,7 +106,7 @@ internal sealed class ShopHost : IAsyncDisposable
         await app.DisposeAsync().ConfigureAwait(false);
     }
 
-    private static void Register(IServiceCollection services, Settings settings, IStore store)
+    private static void Register(IServiceCollection services, Settings settings, Task<IStore> opening)
     {
         services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(Bounds.DrainSeconds));
         services.AddRouting();
@@ -110,7 +117,7 @@ internal sealed class ShopHost : IAsyncDisposable
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(settings);
         services.AddSingleton(settings.Auth);
-        services.AddSingleton<IStore>(_ => store);
+        services.AddSingleton<IStore>(_ => opening.Result);
         services.AddSingleton<ISink>(provider => OpenSink(settings.DataPlatform, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new Executor(
             provider.GetRequiredService<IStore>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<Executor>>()));
@@ -130,8 +137,8 @@ internal sealed class ShopHost : IAsyncDisposable
         services.AddHostedService<ExpirySweep>();
         services.AddHostedService<KeySweep>();
         services.AddHostedService(provider => new EventSweep(
-            provider.GetRequiredService<Executor>(), store, provider.GetRequiredService<Leases>(), settings.DataPlatform.KeepDelivered,
-            provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<EventSweep>>()));
+            provider.GetRequiredService<Executor>(), provider.GetRequiredService<IStore>(), provider.GetRequiredService<Leases>(),
+            settings.DataPlatform.KeepDelivered, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<EventSweep>>()));
     }
 
     private static void Map(WebApplication app, Shop shop)
