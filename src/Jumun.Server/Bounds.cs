@@ -84,7 +84,7 @@ internal static class Bounds
     /// <summary>Most days of a list of top products.</summary>
     public const int TopDays = 30;
 
-    /// <summary>How old a list of top products may get, in milliseconds; with the time to read it, below a second.</summary>
+    /// <summary>How old a list of top products may get, in milliseconds, or twice the time that it took to read where that is longer.</summary>
     public const int TopProductsAgeMilliseconds = 500;
 
     /// <summary>Longest search text, in characters.</summary>

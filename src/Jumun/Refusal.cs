@@ -282,6 +282,6 @@ public sealed record Refusal(RefusalCode Code)
     public static Refusal Unavailable(RequestOutcome outcome, int retryAfterSeconds) =>
         new(RefusalCode.Unavailable) { Outcome = outcome, RetryAfterSeconds = retryAfterSeconds };
 
-    /// <summary>Too many requests of one member.</summary>
+    /// <summary>Too many requests, of one member or of all at once.</summary>
     public static Refusal RateLimited(int retryAfterSeconds) => new(RefusalCode.RateLimited) { RetryAfterSeconds = retryAfterSeconds };
 }

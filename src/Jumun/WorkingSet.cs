@@ -9,8 +9,8 @@ using Jumun.Ranking;
 namespace Jumun;
 
 /// <summary>
-/// All that one batch reads and writes: the rows that its commands declared, as the store holds them under its locks,
-/// and what the decisions add. The store loads it, the commands change it, the store commits it.
+/// All that one batch reads and writes: the rows that its commands declared, as the store holds them, locked or guarded
+/// by a unique key, and what the decisions add. The store loads it, the commands change it, the store commits it.
 /// </summary>
 public sealed class WorkingSet
 {

@@ -5,8 +5,8 @@ using Jumun.Server.Problems;
 namespace Jumun.Server.Execution;
 
 /// <summary>
-/// What the executor has done since the start: read by anybody, written by its lane alone, so that counting takes no lock
-/// and no object. Readers that want what happened in a second subtract what they read a second before.
+/// What the executor has done since the start: read by anybody, written by its lanes under one lock a batch, so that counting
+/// takes no lock a command and no object. Readers that want what happened in a second subtract what they read a second before.
 /// </summary>
 internal sealed class ExecutorCounters
 {

@@ -23,8 +23,8 @@ internal interface IStore : IAsyncDisposable
     int LaneOf(Command command) => 0;
 
     /// <summary>
-    /// Loads every row and every idempotency key that the batch declared, locked until <see cref="CommitAsync"/> or
-    /// <see cref="AbandonAsync(int)"/>.
+    /// Loads every row and every idempotency key that the batch declared. What no unique key guards stays locked, itself or by
+    /// a row that guards it, until <see cref="CommitAsync"/> or <see cref="AbandonAsync(int)"/>.
     /// </summary>
     /// <exception cref="StoreUnavailableException">The database cannot be reached; nothing was written.</exception>
     /// <exception cref="StoreRaceException">Another process was first; nothing was written.</exception>
@@ -173,7 +173,9 @@ internal sealed record PendingEvent(
 /// <summary>What is still to be delivered.</summary>
 /// <param name="Pending">Events to be delivered, counted up to <see cref="Bounds.CountedEvents"/>.</param>
 /// <param name="Dead">Events given up, counted as far.</param>
-/// <param name="Oldest">When the oldest that is to be delivered was committed; null when there is none.</param>
+/// <param name="Oldest">
+/// When the oldest that is to be delivered was committed, on PostgreSQL the oldest of those that were counted; null when there is none.
+/// </param>
 internal sealed record OutboxBacklog(long Pending, long Dead, DateTimeOffset? Oldest)
 {
     /// <summary>How long the oldest has waited.</summary>
@@ -204,7 +206,7 @@ internal sealed class StoreRaceException(Exception cause) : Exception(cause.Mess
 internal sealed class StoreRejectedException(Exception cause) : Exception(cause.Message, cause);
 
 /// <summary>An invariant of the shop and whether it holds.</summary>
-/// <param name="Id">I1 to I11.</param>
+/// <param name="Id">I1 to I7, or I11.</param>
 /// <param name="Name">What it says.</param>
 /// <param name="Figure">How many rows were checked.</param>
 /// <param name="Holds">Whether all of them agree.</param>

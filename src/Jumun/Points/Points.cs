@@ -15,7 +15,8 @@ public enum LedgerKind
 
 /// <summary>
 /// A member's prepaid points. The balance is the sum of the member's ledger, always: every change writes an entry.
-/// The wallet also numbers the member's events, because its lock is held when an event is made.
+/// The wallet also numbers the member's events: an event and the ledger entry that follows it commit together, and of two
+/// with the same number the ledger's key refuses one.
 /// </summary>
 public sealed class Wallet(string memberId, long balance, long entries, long events) : Row
 {
