@@ -3,7 +3,7 @@ namespace Jumun.Server;
 /// <summary>Every loop, queue and buffer of the server has a bound, and it is named here.</summary>
 internal static class Bounds
 {
-    /// <summary>Commands that may wait for the executor. One more is answered 503 at once.</summary>
+    /// <summary>Commands that may wait for a lane of the executor. One more is answered 503 at once.</summary>
     public const int QueuedCommands = 8_192;
 
     /// <summary>How long a command may wait for its batch to begin, in seconds. Then it is answered 503: a silent database keeps nobody longer.</summary>

@@ -24,6 +24,12 @@ public interface IOfMember
     string MemberId { get; }
 }
 
+/// <summary>
+/// A command that needs nothing but rows of its member: none that many want at once, as products and coupons are. Stores may settle such
+/// commands beside all others.
+/// </summary>
+public interface IOfMemberAlone : IOfMember;
+
 /// <summary>What a command that was carried out tells its caller.</summary>
 public abstract record Answer;
 

@@ -93,7 +93,7 @@ internal sealed class OperationsApi(Shop shop, IHostApplicationLifetime lifetime
 
     /// <summary>A store that was lost is opened again by the next batch: without other work, this is it. Then it is asked once more.</summary>
     private async ValueTask<string?> ReopenAsync(string problem) =>
-        await shop.SettleAsync(new DoNothing()).ConfigureAwait(false) is null ? await shop.Store.ProbeAsync().ConfigureAwait(false) : problem;
+        await shop.Executor.TouchAsync().ConfigureAwait(false) ? await shop.Store.ProbeAsync().ConfigureAwait(false) : problem;
 
     private async Task AuditAsync(HttpContext http)
     {

@@ -52,7 +52,7 @@ internal sealed partial class Executor : IAsyncDisposable
     /// <param name="store">Where batches commit; the executor is the only one to write to it.</param>
     /// <param name="clock">Stamps each batch.</param>
     /// <param name="log">Where failures go.</param>
-    /// <param name="queueLength">Commands that may wait.</param>
+    /// <param name="queueLength">Commands that may wait for a lane.</param>
     /// <param name="duplicateWait">How long a duplicate waits for the first request under its key.</param>
     /// <param name="longestWait">How long a command may wait for its batch to begin.</param>
     public Executor(
@@ -65,7 +65,7 @@ internal sealed partial class Executor : IAsyncDisposable
         Outage = new Outage(log);
         this.duplicateWait = duplicateWait ?? TimeSpan.FromMilliseconds(Bounds.DuplicateWaitMilliseconds);
         this.longestWait = (uint)(longestWait ?? TimeSpan.FromSeconds(Bounds.QueuedSeconds)).TotalMicroseconds;
-        lanes = [.. Enumerable.Range(0, store.Lanes).Select(number => new Lane(number, Math.Max(1, queueLength / store.Lanes)))];
+        lanes = [.. Enumerable.Range(0, store.Lanes).Select(number => new Lane(number, queueLength))];
         foreach (Lane lane in lanes)
         {
             lane.Work = Task.Run(() => RunAsync(lane));
@@ -99,9 +99,21 @@ internal sealed partial class Executor : IAsyncDisposable
             return SubmitKeyedAsync(submission, keyed.Key);
         }
 
-        return Enqueue(submission) is { } refusal
+        return Enqueue(submission, LaneOf(command)) is { } refusal
             ? new ValueTask<Settlement>(Settlement.Of(refusal))
             : new ValueTask<Settlement>(submission.Task);
+    }
+
+    /// <summary>Settles a batch of nothing in each lane: one whose session was lost opens another for its next batch, and without other work this is it.</summary>
+    /// <returns>Whether any did.</returns>
+    public async Task<bool> TouchAsync()
+    {
+        Settlement[] settled = await Task.WhenAll(lanes.Select(lane =>
+        {
+            var nothing = new Submission(new DoNothing(), null);
+            return Enqueue(nothing, lane) is { } refusal ? Task.FromResult(Settlement.Of(refusal)) : nothing.Task;
+        })).ConfigureAwait(false);
+        return Array.Exists(settled, static one => one.Refusal is null);
     }
 
     /// <summary>Takes no more commands, and settles those that wait.</summary>
@@ -122,7 +134,7 @@ internal sealed partial class Executor : IAsyncDisposable
     private async ValueTask<Settlement> SubmitKeyedAsync(Submission submission, IdempotencyKey key)
     {
         bool isDuplicate = unsettledKeys.AddOrUpdate(key, 1, static (_, count) => count + 1) > 1;
-        if (Enqueue(submission) is { } refusal)
+        if (Enqueue(submission, LaneOf(submission.Command)) is { } refusal)
         {
             Settled(key);
             return Settlement.Of(refusal);
@@ -143,9 +155,10 @@ internal sealed partial class Executor : IAsyncDisposable
         }
     }
 
-    private Refusal? Enqueue(Submission submission)
+    private Lane LaneOf(Command command) => lanes.Length == 1 ? lanes[0] : lanes[store.LaneOf(command)];
+
+    private Refusal? Enqueue(Submission submission, Lane lane)
     {
-        Lane lane = lanes.Length == 1 ? lanes[0] : lanes[store.LaneOf(submission.Command)];
         if (!Volatile.Read(ref draining) && lane.Queue.Writer.TryWrite(submission))
         {
             return null;

@@ -95,7 +95,7 @@ internal sealed class Pulse(Executor executor, IStore store, TimeProvider clock,
 
         if (executor.Outage.Lasts && returning.IsCompleted)
         {
-            returning = executor.SubmitAsync(new DoNothing()).AsTask();
+            returning = executor.TouchAsync();
         }
 
         seconds.Beat(executor, this, reading);

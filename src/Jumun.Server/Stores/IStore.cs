@@ -16,7 +16,7 @@ namespace Jumun.Server.Stores;
 /// </summary>
 internal interface IStore : IAsyncDisposable
 {
-    /// <summary>How many batches may be under way at once: one, or one a node of a divided database.</summary>
+    /// <summary>How many batches may be under way at once: one for one writer, two on PostgreSQL, or one a node of a divided database.</summary>
     int Lanes => 1;
 
     /// <summary>The lane that settles a command best; any other does it, too.</summary>

@@ -64,7 +64,7 @@ public sealed record PaymentView(
 /// </summary>
 /// <param name="MemberId">The order's owner.</param>
 /// <param name="OrderId">The order that the payment belongs to.</param>
-public sealed record PayOrder(string MemberId, Guid OrderId) : Command, IOfMember
+public sealed record PayOrder(string MemberId, Guid OrderId) : Command, IOfMemberAlone
 {
     private static readonly Refusal NotFound = new(RefusalCode.PaymentNotFound);
 

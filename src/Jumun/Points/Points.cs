@@ -86,7 +86,7 @@ public sealed record PointsCharged(string MemberId, long Balance, LedgerEntry En
 /// </summary>
 /// <param name="MemberId">The member.</param>
 /// <param name="Amount">How much, in won: 1 to <see cref="Limits.Charge"/>.</param>
-public sealed record ChargePoints(string MemberId, long Amount) : Command, IOfMember
+public sealed record ChargePoints(string MemberId, long Amount) : Command, IOfMemberAlone
 {
     private static readonly Refusal NoRoom = new(RefusalCode.BalanceLimit);
 

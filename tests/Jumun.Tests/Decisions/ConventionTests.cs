@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using Jumun.Coupons;
 using Jumun.DataPlatform;
 using Jumun.Orders;
+using Jumun.Payments;
 using Jumun.Points;
 
 namespace Jumun.Tests.Decisions;
@@ -35,6 +36,19 @@ public sealed class ConventionTests
         Type here = typeof(ConventionTests);
 
         Assert.All(Commands(), command => Assert.NotNull(here.Assembly.GetType($"{here.Namespace}.{command.Name}Tests")));
+    }
+
+    /// <summary>Stores settle them beside commands that many wait for.</summary>
+    [Fact]
+    public void Commands_of_one_member_alone_need_no_row_that_many_want()
+    {
+        Command[] alone = [new ChargePoints("m", 1), new PayOrder("m", Guid.Empty)];
+        Assert.Equal(
+            Commands().Where(command => command.IsAssignableTo(typeof(IOfMemberAlone))).OrderBy(command => command.Name), alone.Select(one => one.GetType()));
+        var rows = new WorkingSet();
+        Assert.All(alone, command => command.Declare(rows.Keys));
+        Assert.Empty(rows.Products.Keys);
+        Assert.Empty(rows.Coupons.Keys);
     }
 
     [Fact]

@@ -23,7 +23,7 @@ public sealed class OverloadTests
             await TestShop.UntilAsync(() => Task.FromResult(shop.Shop.Executor.QueueLength == 0));
             while (shop.Shop.Executor.QueueLength < Bounds.QueuedCommands - Room)
             {
-                waiting.Add(shop.Shop.Executor.SubmitAsync(new DoNothing()).AsTask());
+                waiting.Add(shop.Shop.Executor.SubmitAsync(new Held(gate)).AsTask());
             }
 
             // Nothing moves: so many are taken as there is room, and every other one has its answer before the gate opens.
@@ -87,9 +87,11 @@ public sealed class OverloadTests
     private static Task<TestAnswer> ChargeAsync(TestCaller member) =>
         member.PostAsync($"/members/{member.Member}/points/charge", """{"amount":7}""", key: "k");
 
-    /// <summary>Holds the executor up until a gate opens.</summary>
-    private sealed record Held(ManualResetEventSlim Gate) : Command
+    /// <summary>Holds the lane of charges up until a gate opens.</summary>
+    private sealed record Held(ManualResetEventSlim Gate) : Command, IOfMemberAlone
     {
+        public string MemberId => "m";
+
         public override void Declare(Keys keys)
         {
         }

@@ -224,9 +224,11 @@ public sealed class ProblemTests(ShopFixture fixture) : IClassFixture<ShopFixtur
         return caller.SendAsync(request);
     }
 
-    /// <summary>Holds the executor up until a gate opens.</summary>
-    private sealed record Block(ManualResetEventSlim Gate) : Command
+    /// <summary>Holds the lane of charges up until a gate opens.</summary>
+    private sealed record Block(ManualResetEventSlim Gate) : Command, IOfMemberAlone
     {
+        public string MemberId => "m";
+
         public override void Declare(Keys keys)
         {
         }

@@ -1,6 +1,7 @@
 using Jumun.Cart;
 using Jumun.Coupons;
 using Jumun.Orders;
+using Jumun.Points;
 using Jumun.Server;
 using Jumun.Server.Stores;
 using Jumun.Server.Stores.Postgres;
@@ -200,14 +201,14 @@ public sealed class PostgresStoreTests : StoreContract
         CouponView coupon = await CouponAsync(quantity: 1_000);
         long product = (await ProductAsync(stock: 1_000)).ProductId;
         await Task.WhenAll(Enumerable.Range(0, 50).Select(i => DoAsync<IssuedCouponView>(new IssueCoupon($"m{i}", coupon.CouponId))));
-        Assert.Equal((3, 4), store.Commands);
+        Assert.Equal((3, 4), store.StatementsOf(new IssueCoupon("m", coupon.CouponId)));
         await Task.WhenAll(Enumerable.Range(0, 50).Select(i => ChargeAsync($"m{i}", 1_000)));
         await Task.WhenAll(Enumerable.Range(0, 50).Select(i => ChargeAsync($"m{i}", 1_000)));
-        Assert.Equal((2, 4), store.Commands);
+        Assert.Equal((2, 4), store.StatementsOf(new ChargePoints("m", 1)));
         OrderView[] orders = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => OrderAsync($"m{i}", null, (product, 1))));
-        Assert.Equal((2, 5), store.Commands);
+        Assert.Equal((2, 5), store.StatementsOf(new IssueCoupon("m", coupon.CouponId)));
         await Task.WhenAll(orders.Select(PayAsync));
-        Assert.Equal((4, 8), store.Commands);
+        Assert.Equal((4, 8), store.StatementsOf(new ChargePoints("m", 1)));
     }
 
     [Theory]

@@ -10,11 +10,25 @@ internal sealed partial class PostgresStore
 {
     public int Lanes => sides.Length;
 
-    /// <summary>A coupon's claims go where the coupon is, because they wait for its lock; all else of a member where the member is.</summary>
+    /// <summary>
+    /// On one database what needs nothing but its member's rows goes one lane, charges and payments, and all else another: the two hardly ever
+    /// meet, and one works while the other waits for its disk. On a cluster a coupon's claims go where the coupon is, because
+    /// they wait for its lock; all else of a member where the member is.
+    /// </summary>
     public int LaneOf(Command command)
     {
         ShardMap current = map;
-        return sides.Length == 1 ? 0 : command switch
+        if (sides.Length == 1)
+        {
+            return 0;
+        }
+
+        if (!current.IsDivided)
+        {
+            return command is IOfMemberAlone ? 1 : 0;
+        }
+
+        return command switch
         {
             IssueCoupon claim => SideOf(current.Coupons, current.Coupons.Of(claim.CouponId)),
             IOfMember own => SideOf(current.Members, current.Members.Of(own.MemberId)),

@@ -5,7 +5,7 @@ using Npgsql;
 namespace Jumun.Server.Stores.Postgres;
 
 /// <summary>
-/// The shop in PostgreSQL. Any number of processes may run on one database: each settles its batches on one connection,
+/// The shop in PostgreSQL. Any number of processes may run on one database: each settles its batches on two connections,
 /// under row locks, in two round trips, one more where an order gives its stock back, and reads on others. Every commit is on the
 /// database's disk before anybody is answered.
 /// </summary>
@@ -52,11 +52,11 @@ internal sealed partial class PostgresStore : IStore
     /// <summary>Awaited at each point; what it throws happens there. Null outside tests.</summary>
     internal Func<FaultPoint, Task>? Fault { get; set; }
 
-    /// <summary>The server's process for the lane; null while there is no lane.</summary>
-    internal int? BackendId => sides[0].Lane?.BackendId;
+    /// <summary>The server's process for the lane of such a command; null while that has no session.</summary>
+    internal int? BackendOf(Command command) => sides[LaneOf(command)].Lane?.BackendId;
 
-    /// <summary>Commands of the last batch, in each of its round trips.</summary>
-    internal (int Load, int Write) Commands => sides[0].Lane?.Commands ?? default;
+    /// <summary>Statements of the last batch of the lane of such a command, in each of its round trips.</summary>
+    internal (int Load, int Write) StatementsOf(Command command) => sides[LaneOf(command)].Lane?.Commands ?? default;
 
     /// <summary>Opens the database for a server.</summary>
     /// <param name="connectionString">As Npgsql reads it; several hosts for failover.</param>
@@ -119,7 +119,7 @@ internal sealed partial class PostgresStore : IStore
 
     public async ValueTask<string?> ProbeAsync()
     {
-        if (laneAddress is not null && Array.TrueForAll(sides, static side => side.Lane is null))
+        if (laneAddress is not null && !CanWrite())
         {
             return "the database cannot be written";
         }
@@ -135,6 +135,11 @@ internal sealed partial class PostgresStore : IStore
             return "the database cannot be reached";
         }
     }
+
+    /// <summary>Whether its lanes have their sessions. On a cluster those that have one go on without the others.</summary>
+    private bool CanWrite() => map.IsDivided
+        ? Array.Exists(sides, static side => side.Lane is not null)
+        : Array.TrueForAll(sides, static side => side.Lane is not null);
 
     /// <summary>Whether this machine's clock is further off the database's than <see cref="Bounds.ClockMilliseconds"/> for certain.</summary>
     /// <param name="ask">Asks the database for its clock.</param>
@@ -205,12 +210,12 @@ internal sealed partial class PostgresStore : IStore
         isMapOld = false;
     }
 
-    /// <summary>Opens a lane: the only one, or one a node that holds members.</summary>
+    /// <summary>Opens the lanes: one a node that holds members, one to the coordinator, or the two of a database of its own.</summary>
     private async Task OpenSidesAsync(bool hasLanePerNode)
     {
         sides = hasLanePerNode && map.IsDivided
             ? [.. map.Nodes.Select(node => new WriteSide(HostsOf(node), node))]
-            : [new WriteSide(PostgresConnections.Lane(laneAddress!, map.IsDivided), node: null)];
+            : [.. Enumerable.Range(0, map.IsDivided ? 1 : 2).Select(_ => new WriteSide(PostgresConnections.Lane(laneAddress!, map.IsDivided), node: null))];
         SetupException? failure = null;
         foreach (WriteSide side in sides)
         {
