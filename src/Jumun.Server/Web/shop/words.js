@@ -1,9 +1,11 @@
-// What the shop says, in English and Korean. Refusals come from the server in the same language.
+// What the shop says, in English and Korean. A refusal's title comes from the server in the same language, and so do its fields' rules.
+
+import { forGood } from './storage.js';
 
 const place = 'jumun.language';
 const known = ['en', 'ko'];
 
-let current = known.find(one => one === localStorage.getItem(place))
+let current = known.find(one => one === forGood.getItem(place))
   ?? (navigator.languages.map(one => one.slice(0, 2)).find(one => known.includes(one)) ?? 'en');
 
 export const language = () => current;
@@ -13,7 +15,7 @@ export const otherLanguage = () => (current === 'ko' ? 'en' : 'ko');
 
 export function speak(newLanguage) {
   current = newLanguage;
-  localStorage.setItem(place, current);
+  forGood.setItem(place, current);
 }
 
 /** A text, with its values. */
@@ -59,14 +61,16 @@ const texts = {
   loading: ['Loading', '불러오는 중'],
   otherLanguage: ['한국어', 'English'],
   repeating: ['No answer yet. The same request goes out again; it happens once.', '아직 응답이 없습니다. 같은 요청을 다시 보냅니다. 한 번만 처리됩니다.'],
+  askingAgain: ['No answer yet. The shop is asked again.', '아직 응답이 없습니다. 다시 요청합니다.'],
   unreachable: ['The shop cannot be reached', '상점에 연결할 수 없습니다'],
   unreachableDetail: ['Nobody knows yet whether this was done. Try again: it happens once at most.', '처리되었는지 아직 알 수 없습니다. 다시 시도해도 한 번만 처리됩니다.'],
+  unreachableRead: ['Look whether you are connected, and try again.', '연결을 확인하고 다시 시도하세요.'],
   again: ['Try again', '다시 시도'],
   more: ['Show more', '더 보기'],
   live: ['Live', '실시간'],
   reconnecting: ['Reconnecting', '다시 연결 중'],
   days: [count => `${count} days`, count => `${count}일`],
-  close: ['Keep it', '유지'],
+  close: ['Keep it', '그대로 두기'],
 
   // Signing in
   signIn: ['Sign in', '로그인'],
@@ -76,6 +80,7 @@ const texts = {
   token: ['Token', '토큰'],
   tokenHint: ['A bearer token of this shop. It is kept in this tab only.', '이 상점의 베어러 토큰. 이 탭에만 보관됩니다.'],
   tokenWrong: ['This is no token: it has three parts with dots between them.', '토큰이 아닙니다. 토큰은 점으로 이어진 세 부분입니다.'],
+  tokenRefused: ['The shop does not take this token: it is for another shop, or no longer good.', '이 상점에서 쓸 수 없는 토큰입니다. 다른 상점의 토큰이거나 만료되었습니다.'],
   signedOut: ['Your session has ended. Sign in again.', '세션이 끝났습니다. 다시 로그인하세요.'],
 
   // Products
