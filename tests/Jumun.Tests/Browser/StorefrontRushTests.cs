@@ -5,7 +5,9 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Jumun.Tests.Browser;
 
-/// <summary>The storefront's pages for money and rushes when answers are lost or late: nothing is done twice, nothing untrue stands there, and nobody is stuck.</summary>
+/// <summary>
+/// The storefront's pages for money and rushes when answers are lost or late: nothing is done twice, nothing untrue stands there, and nobody is stuck.
+/// </summary>
 [Once]
 public sealed class StorefrontRushTests
 {
