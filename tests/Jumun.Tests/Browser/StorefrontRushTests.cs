@@ -1,3 +1,4 @@
+using Jumun.Tests.Http;
 using Microsoft.Playwright;
 using static Jumun.Tests.Browser.StorefrontOutcomeTests;
 using static Jumun.Tests.Browser.StorefrontTests;
@@ -203,17 +204,19 @@ public sealed class StorefrontRushTests
         await using TestShop shop = await TestShop.StartAsync(new() { ["Jumun:Orders:PaymentWindow"] = "00:00:20" }, isDevelopment: true);
         await using Chromium browser = await Chromium.StartAsync();
         var hold = new TaskCompletionSource();
-        int asked = 0;
+        bool isShown = false;
+        int held = 0;
         (IPage page, string order) = await OpenOrderAsync(shop, browser, page => page.RouteAsync("**/members/alice/**", async route =>
         {
             // By the clock of a proxy it is over, so that it is read again; that answer is on its way for long.
             bool isOrder = route.Request.Url.Contains("/orders/", StringComparison.Ordinal);
             IAPIResponse answer = await route.FetchAsync();
-            await (isOrder && ++asked == 2 ? hold.Task : Task.CompletedTask);
+            await (isShown && isOrder && ++held == 1 ? hold.Task : Task.CompletedTask);
             Dictionary<string, string> headers = new(answer.Headers) { ["date"] = DateTimeOffset.UtcNow.AddMinutes(1).ToString("R") };
             await route.FulfillAsync(new() { Response = answer, Headers = headers });
         }));
-        await TestShop.UntilAsync(() => Task.FromResult(asked == 2), seconds: 30);
+        isShown = true;
+        await TestShop.UntilAsync(() => Task.FromResult(held == 1), seconds: 30);
         await Button(page, "Pay").ClickAsync();
         await Expect(page.GetByText("Paid. Thank you!")).ToBeVisibleAsync();
         await page.RunAndWaitForResponseAsync(() => Task.Run(hold.SetResult), $"**/orders/{order}");
