@@ -74,6 +74,37 @@ public sealed class ConsoleFormTests
     }
 
     [Fact]
+    public async Task The_errors_of_a_field_stand_in_one_place_and_a_bug_is_said_to_be_in_the_log()
+    {
+        // What breaks a batch is SQLite's.
+        await using TestData data = await TestData.CreateAsync(StoreKind.Sqlite);
+        await using TestShop shop = await TestShop.StartAsync(data: data);
+        await using Chromium browser = await Chromium.StartAsync();
+        IPage page = await SignInAsync(browser, shop, "catalogue");
+        await Button(page, "New coupon").ClickAsync();
+        await page.GetByLabel("At most, won (percent only)").FillAsync("0");
+        await Button(page, "Create").ClickAsync();
+        await Expect(page.Locator("#coupon-new-maximum-error")).ToHaveTextAsync(
+            new System.Text.RegularExpressions.Regex("^must be a whole number from 1 to [0-9]+; goes only with a percent discount$"));
+
+        await Button(page, "New product").ClickAsync();
+        await page.GetByLabel("Name").FillAsync("Ceramic mug");
+        await page.GetByLabel("Price, won").FillAsync("1000");
+        await page.GetByLabel("Stock, pieces").FillAsync("1");
+        int bugs = 0;
+        ((SqliteStore)shop.Store).Fault = point =>
+        {
+            if (point == SqliteStore.FaultPoint.Load && bugs++ == 0)
+            {
+                throw new InvalidOperationException("a bug");
+            }
+        };
+        await Button(page, "Create").ClickAsync();
+        await Expect(page.Locator("form .note.bad")).ToContainTextAsync("The server's log says what");
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
     public async Task Older_entries_are_those_of_the_member_that_is_shown()
     {
         await using TestShop shop = await TestShop.StartAsync();

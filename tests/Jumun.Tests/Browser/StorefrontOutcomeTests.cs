@@ -236,7 +236,7 @@ public sealed class StorefrontOutcomeTests
         for (int press = 0; press < 2; press++)
         {
             await Button(page, "Order").ClickAsync();
-            await Expect(page.Locator(".note.bad")).ToContainTextAsync("quantity: must be a whole number from 1");
+            await Expect(page.Locator(".note.bad")).ToContainTextAsync("Quantity: must be a whole number from 1");
             await Expect(page.Locator("[aria-busy]")).ToHaveCountAsync(0);
             await Expect(page.Locator(".note.bad")).ToBeVisibleAsync();
             await Expect(quantity).ToHaveValueAsync("0");
@@ -371,7 +371,7 @@ public sealed class StorefrontOutcomeTests
     }
 
     /// <summary>A window with a view, signed in.</summary>
-    private static async Task<IPage> OpenAsync(TestShop shop, Chromium browser, string member, string view)
+    internal static async Task<IPage> OpenAsync(TestShop shop, Chromium browser, string member, string view)
     {
         IPage page = await browser.OpenAsync(shop.Http.BaseAddress!, new() { ViewportSize = Desk });
         await page.GotoAsync($"/shop#/{view}");
@@ -382,7 +382,7 @@ public sealed class StorefrontOutcomeTests
         return page;
     }
 
-    private static async Task ChargeAsync(IPage page)
+    internal static async Task ChargeAsync(IPage page)
     {
         await page.GetByLabel("Amount in won").FillAsync("5000");
         await Button(page, "Charge").ClickAsync();
@@ -399,15 +399,15 @@ public sealed class StorefrontOutcomeTests
     }
 
     /// <summary>The totals of what alice ordered.</summary>
-    private static async Task<IEnumerable<long>> TotalsAsync(TestShop shop) =>
+    internal static async Task<IEnumerable<long>> TotalsAsync(TestShop shop) =>
         (await shop.As("alice").GetAsync("/members/alice/orders")).Is(200)["items"]!.AsArray().Select(order => (long)order!["total"]!);
 
     /// <summary>From here on a path cannot be read.</summary>
-    private static Task BreakAsync(IPage page, string path) => page.RouteAsync(
+    internal static Task BreakAsync(IPage page, string path) => page.RouteAsync(
         path, route => route.Request.Method == "GET" ? route.FulfillAsync(Problem(500, "internal_error")) : route.ContinueAsync());
 
     /// <summary>A problem as the shop sends it; its title is its code.</summary>
-    private static RouteFulfillOptions Problem(int status, string code, int? retryAfterSeconds = null) => new()
+    internal static RouteFulfillOptions Problem(int status, string code, int? retryAfterSeconds = null) => new()
     {
         Status = status,
         Headers =

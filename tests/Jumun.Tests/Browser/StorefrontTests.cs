@@ -342,7 +342,7 @@ public sealed class StorefrontTests
         await Expect(page.GetByText("This is no token:")).ToBeVisibleAsync();
         await page.GetByLabel("Token").FillAsync(Jwt.Signed(Jwt.Claims("erin"), key: new string('x', 32)));
         await Button(page, "Sign in").ClickAsync();
-        await Expect(page.GetByText("Your session has ended.")).ToBeVisibleAsync();
+        await Expect(page.GetByText("The shop does not take this token")).ToBeVisibleAsync();
         await page.GetByLabel("Token").FillAsync($"Bearer {TestShop.Token("erin").Insert(80, "\n")})");
         await page.GetByLabel("Token").PressAsync("Tab");
         await page.Keyboard.PressAsync("Enter");

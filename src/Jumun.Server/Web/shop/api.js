@@ -3,6 +3,7 @@
 
 import * as clock from './clock.js';
 import * as session from './session.js';
+import { forTab } from './storage.js';
 import { language } from './words.js';
 
 const mostTries = 6;
@@ -13,7 +14,7 @@ const silenceSeconds = 40;
 export const answerSeconds = 12;
 const patienceSeconds = 60;
 
-/** Told 'repeat' when an answer did not come and the same request goes out again. */
+/** Told 'repeat' when an answer did not come and the same request goes out again; its detail says whether that changes something. */
 export const events = new EventTarget();
 
 /** An answer that is a "no": the problem, in the reader's language, with the members that belong to its code. */
@@ -36,7 +37,7 @@ export class Unreachable extends Error {
 }
 
 /** Reads. */
-export const get = (path, signal) => repeatedly(() => send('GET', path, { signal }), signal);
+export const get = (path, signal) => repeatedly(() => send('GET', path, { signal }), { signal });
 
 /** Reads a list to its end. */
 export async function getAll(path, signal) {
@@ -51,27 +52,37 @@ export async function getAll(path, signal) {
 }
 
 /** Sets or removes; doing that twice is doing it once. */
-export const put = (path, body) => repeatedly(() => send('PUT', path, { body }));
-export const remove = path => repeatedly(() => send('DELETE', path, {}));
+export const put = (path, body) => change(() => send('PUT', path, { body }));
+export const remove = path => change(() => send('DELETE', path, {}));
 
 /**
  * Does something that must happen once. A key belongs to one intention: who does what. It is made when the intention is new,
  * stays while the outcome is unknown (also over a reload of the page, when the buyer presses the button again, and when they had
  * to sign in anew), and goes with the answer, be it a yes or a no.
+ * @returns {Promise<object>} the answer, and whether it isEarlier: what an earlier press had done by then, so that this one did nothing new
  */
 export async function post(path, body) {
   const intention = JSON.stringify([session.member(), path, body ?? null]);
-  const key = keys.of(intention);
+  const { key, isKept } = keys.of(intention);
   try {
-    const answer = await repeatedly(() => send('POST', path, { body, key }));
+    const { isReplayed, ...answer } = await change(() => send('POST', path, { body, key }));
     keys.forget(intention);
-    return answer;
+    return { ...answer, isEarlier: isKept && isReplayed };
   } catch (error) {
-    if (isDecided(error)) {
+    if (!error.isUnsure) {
       keys.forget(intention);
     }
 
     throw error;
+  }
+}
+
+/** What changes something, repeated as reads are; where it fails, the error says whether it isUnsure that nothing was done. */
+async function change(request) {
+  try {
+    return await repeatedly(request, { isChange: true });
+  } catch (error) {
+    throw Object.assign(error, { isUnsure: !isDecided(error) });
   }
 }
 
@@ -82,16 +93,17 @@ export async function post(path, body) {
  * @param {(event: object) => void} seen told each event
  * @param {(isLive: boolean) => void} told told whether the stream is connected
  * @param {AbortSignal} signal ends it
+ * @param {boolean} stands whether the page stands without it: then it waits for room to begin
  * @returns {Promise<void>} rejected with the refusal when there is nothing to watch, or no room to begin
  */
-export async function watch(path, seen, told, signal) {
-  let hasSeen = false;
+export async function watch(path, seen, told, signal, stands = false) {
+  let goesOn = stands;
   for (let failures = 0; !signal.aborted; failures++) {
     let pauseSeconds = null;
     try {
       await follow(path, event => {
         failures = 0;
-        hasSeen = true;
+        goesOn = true;
         told(true);
         seen(event);
       }, signal);
@@ -101,7 +113,7 @@ export async function watch(path, seen, told, signal) {
       }
 
       // At the beginning any "no" is one; later on the stream may have been ended, and comes back.
-      if (error instanceof Refusal && (!hasSeen || [400, 401, 403, 404].includes(error.status))) {
+      if (error instanceof Refusal && (!goesOn || [400, 401, 403, 404].includes(error.status))) {
         throw error;
       }
 
@@ -109,8 +121,8 @@ export async function watch(path, seen, told, signal) {
     }
 
     told(false);
-    if (!hasSeen) {
-      events.dispatchEvent(new Event('repeat'));
+    if (!goesOn) {
+      tellRepeat(false);
     }
 
     await pause(pauseSeconds, failures, signal);
@@ -128,9 +140,10 @@ async function follow(path, seen, signal) {
   };
   listen();
   try {
-    const response = await fetch(path, { headers: headers(), signal: AbortSignal.any([signal, silence.signal]) });
+    const token = session.bearer();
+    const response = await fetch(path, { headers: headers(token), signal: AbortSignal.any([signal, silence.signal]) });
     if (!response.ok) {
-      throw await refusalOf(response);
+      throw await refusalOf(response, token);
     }
 
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -153,13 +166,14 @@ async function follow(path, seen, signal) {
 async function send(method, path, { body, key, signal }) {
   // A server that takes a request and never answers is one that cannot be reached.
   const late = AbortSignal.timeout(answerSeconds * 1000);
+  const token = session.bearer();
   let response;
   let json;
   try {
     response = await fetch(path, {
       method,
       signal: signal === undefined ? late : AbortSignal.any([signal, late]),
-      headers: headers({
+      headers: headers(token, {
         ...(body !== undefined && { 'Content-Type': 'application/json' }),
         ...(key !== undefined && { 'Idempotency-Key': key }),
       }),
@@ -174,19 +188,19 @@ async function send(method, path, { body, key, signal }) {
 
   clock.dated(response.headers.get('Date'));
   if (!response.ok) {
-    throw await refusalOf(response);
+    throw await refusalOf(response, token);
   }
 
-  return json;
+  return key === undefined ? json : { ...json, isReplayed: response.headers.get('Idempotency-Replayed') === 'true' };
 }
 
-function headers(more = {}) {
-  const token = session.bearer();
+function headers(token, more = {}) {
   return { 'Accept-Language': language(), ...(token !== null && { Authorization: `Bearer ${token}` }), ...more };
 }
 
-async function refusalOf(response) {
-  if (response.status === 401 && session.bearer() !== null) {
+async function refusalOf(response, token) {
+  // A late answer says nothing of whoever has signed in since.
+  if (response.status === 401 && token !== null && token === session.bearer()) {
     session.end(true);
   }
 
@@ -206,7 +220,7 @@ const isWorthRepeating = error => error instanceof Unreachable
 /** A "no" to this very request, so that nothing was done. An unknown token and a broken server say nothing of the one before it. */
 const isDecided = error => error instanceof Refusal && !isWorthRepeating(error) && error.status !== 401 && error.status < 500;
 
-async function repeatedly(request, signal) {
+async function repeatedly(request, { signal, isChange = false }) {
   const member = session.member();
   const begun = performance.now();
   for (let tries = 1; ; tries++) {
@@ -218,7 +232,7 @@ async function repeatedly(request, signal) {
         throw error;
       }
 
-      events.dispatchEvent(new Event('repeat'));
+      tellRepeat(isChange);
       await pause(error.retryAfterSeconds ?? null, tries - 1, signal);
       signal?.throwIfAborted();
       if (session.member() !== member) {
@@ -228,6 +242,8 @@ async function repeatedly(request, signal) {
     }
   }
 }
+
+const tellRepeat = isChange => events.dispatchEvent(new CustomEvent('repeat', { detail: { isChange } }));
 
 /** Waits as long as the server asked for, or longer from time to time; never all clients at once. */
 function pause(seconds, failures, signal) {
@@ -246,19 +262,20 @@ const keys = {
   place: 'jumun.keys',
 
   all() {
-    return JSON.parse(sessionStorage.getItem(this.place) ?? '{}');
+    return JSON.parse(forTab.getItem(this.place) ?? '{}');
   },
 
   of(intention) {
     const all = this.all();
+    const isKept = intention in all;
     all[intention] ??= Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('');
-    sessionStorage.setItem(this.place, JSON.stringify(all));
-    return all[intention];
+    forTab.setItem(this.place, JSON.stringify(all));
+    return { key: all[intention], isKept };
   },
 
   forget(intention) {
     const all = this.all();
     delete all[intention];
-    sessionStorage.setItem(this.place, JSON.stringify(all));
+    forTab.setItem(this.place, JSON.stringify(all));
   },
 };

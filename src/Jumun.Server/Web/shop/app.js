@@ -33,6 +33,7 @@ const balance = document.getElementById('balance');
 /** Ends what the view before goes on doing. */
 let leaving = new AbortController();
 let isFirst = true;
+let isLoading = false;
 
 async function show() {
   leaving.abort();
@@ -41,6 +42,7 @@ async function show() {
   const [path, query] = (location.hash === '' ? '#/products' : location.hash).split('?');
   const [pattern, view] = session.member() === null ? [null, signIn] : views.find(([address]) => address.test(path)) ?? views[0];
   drawBar(path);
+  isLoading = true;
   const waiting = setTimeout(() => main.replaceChildren(skeleton()), isFirst ? 0 : 120);
   let content;
   try {
@@ -55,6 +57,9 @@ async function show() {
     content = failed(error);
   } finally {
     clearTimeout(waiting);
+    if (!signal.aborted) {
+      isLoading = false;
+    }
   }
 
   if (signal.aborted) {
@@ -76,16 +81,20 @@ async function show() {
 /** How often the bar was asked for: an older answer says nothing any more, of this member or of the one before. */
 let refreshes = 0;
 
+/** The token that the shop has taken once; one from before the page was loaded has been. */
+let taken = session.bearer();
+
 /** What the bar says of the member: the balance, and how much is in the cart. Views call it when they changed that. */
 async function refresh() {
   const turn = ++refreshes;
-  const member = session.member();
+  const [member, token] = [session.member(), session.bearer()];
   if (member === null) {
     return;
   }
 
   const [wallet, lines] = await Promise.all([api.get(`/members/${member}/points`), api.get(`/members/${member}/cart`)]).catch(() => []);
   if (wallet !== undefined && turn === refreshes) {
+    taken = token;
     balance.replaceChildren(h('span', { class: 'who' }, member), h('span', {}, h('span', { class: 'visually-hidden' }, say('balance', '')), money(wallet.balance)));
     const count = document.getElementById('cart-count');
     count.hidden = lines.items.length === 0;
@@ -147,9 +156,9 @@ function begin() {
 }
 
 addEventListener('hashchange', show);
-session.changes.addEventListener('change', event => {
-  if (event.detail?.isRefused) {
-    toast(say('signedOut'));
+session.changes.addEventListener('change', ({ detail }) => {
+  if (detail?.refused) {
+    toast(say(detail.refused === taken ? 'signedOut' : 'tokenRefused'));
   }
 
   begin();
@@ -165,11 +174,11 @@ document.getElementById('skip').addEventListener('click', event => {
 });
 
 let toldAt = -Infinity;
-api.events.addEventListener('repeat', () => {
-  // Several requests may wait at once: once is enough.
-  if (performance.now() - toldAt > 5000) {
+api.events.addEventListener('repeat', ({ detail: { isChange } }) => {
+  // What a page that stands asks for in the background disturbs nobody. Several requests may wait at once: once is enough.
+  if ((isChange || isLoading) && performance.now() - toldAt > 5000) {
     toldAt = performance.now();
-    toast(say('repeating'));
+    toast(say(isChange ? 'repeating' : 'askingAgain'));
   }
 });
 

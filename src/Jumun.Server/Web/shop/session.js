@@ -1,11 +1,13 @@
 // Who is signed in. The token is kept for this tab alone: two windows may be two members, and closing one forgets it.
 
+import { forTab } from './storage.js';
+
 const place = 'jumun.token';
 
-/** Told when the session begins or ends: 'change'. */
+/** Told when the session begins or ends: 'change'; its detail has the token that was refused, if one was. */
 export const changes = new EventTarget();
 
-let token = sessionStorage.getItem(place);
+let token = forTab.getItem(place);
 
 export const bearer = () => token;
 
@@ -14,15 +16,16 @@ export const member = () => (token === null ? null : subjectOf(token));
 
 export function begin(newToken) {
   token = newToken;
-  sessionStorage.setItem(place, token);
+  forTab.setItem(place, token);
   changes.dispatchEvent(new Event('change'));
 }
 
 /** @param {boolean} isRefused whether the server did not know the token */
 export function end(isRefused = false) {
+  const refused = isRefused ? token : null;
   token = null;
-  sessionStorage.removeItem(place);
-  changes.dispatchEvent(new CustomEvent('change', { detail: { isRefused } }));
+  forTab.removeItem(place);
+  changes.dispatchEvent(new CustomEvent('change', { detail: { refused } }));
 }
 
 /** The subject of a token, read and not checked: that is the server's to do. Null when it is no token. */

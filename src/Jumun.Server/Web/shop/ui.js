@@ -42,15 +42,23 @@ export function noteSlot() {
 export const note = (kind, title, ...more) => h('div', { class: `note ${kind}` },
   h('strong', {}, title), more.flat().filter(one => one !== null && one !== '').map(one => (typeof one === 'string' ? h('p', {}, one) : one)));
 
-/** A "no" in the reader's language: the server's words, the fields that are wrong, and what the view adds. */
+/** What the pages call the API's fields. */
+const fieldNames = { amount: 'amount', quantity: 'quantity', query: 'search', items: 'products', couponId: 'coupon', expectedTotal: 'total' };
+
+/** A "no" in the reader's language: what it is, what a buyer can do about it, the fields that are wrong, and what the view adds. */
 function refusal(error, more) {
   if (!(error instanceof Refusal)) {
-    return note('bad', say('unreachable'), say('unreachableDetail'));
+    return note('bad', say('unreachable'), say(error.isUnsure ? 'unreachableDetail' : 'unreachableRead'));
   }
 
-  const { title, detail, errors } = error.problem;
-  const fields = Object.entries(errors ?? {}).flatMap(([field, texts]) => texts.map(text => `${field}: ${text}`));
-  return note('bad', title, detail, error.status === 500 ? say('unreachableDetail') : null, ...fields, ...more(error.problem));
+  const { code, title, detail, errors, outcome, traceId } = error.problem;
+  const fields = Object.entries(errors ?? {}).flatMap(([field, texts]) => {
+    const name = fieldNames[field.split('.').at(-1)];
+    return texts.map(text => (name === undefined ? text : `${say(name)}: ${text}`));
+  });
+  return note('bad', code === 'idempotency_key_in_use' ? say('notSettled') : title, say('problem')[code] ?? detail,
+    error.isUnsure && code !== 'rate_limited' && outcome !== 'none' ? say('unreachableDetail') : null,
+    code === 'internal_error' ? say('trace', traceId) : null, ...fields, ...more(error.problem));
 }
 
 /** Says something that belongs to no place, for a moment. */
@@ -123,8 +131,8 @@ let fields = 0;
 export const facts = (...pairs) => h('dl', { class: 'facts' },
   pairs.filter(pair => pair !== null).flatMap(([name, value, isSum]) => [h('dt', { class: isSum ? 'sum' : '' }, name), h('dd', { class: isSum ? 'sum' : '' }, value)]));
 
-/** A discount's name: with that of the coupon, where it is known. */
-export const discountOf = coupon => (coupon === undefined ? say('discount') : [say('discount'), h('span', { class: 'small of-coupon' }, named(coupon.name))]);
+/** A discount's name, with that of the coupon. */
+export const discountOf = coupon => [say('discount'), h('span', { class: 'small of-coupon' }, named(coupon.name))];
 
 /** A name whose parts stand together as long as the line allows: it breaks behind a dot rather than inside a part. */
 export const named = name => name.split(' · ').flatMap((part, place, { length }) => [

@@ -1,9 +1,11 @@
-// What the shop says, in English and Korean. Refusals come from the server in the same language.
+// What the shop says, in English and Korean. A refusal's title comes from the server in the same language, and so do its fields' rules.
+
+import { forGood } from './storage.js';
 
 const place = 'jumun.language';
 const known = ['en', 'ko'];
 
-let current = known.find(one => one === localStorage.getItem(place))
+let current = known.find(one => one === forGood.getItem(place))
   ?? (navigator.languages.map(one => one.slice(0, 2)).find(one => known.includes(one)) ?? 'en');
 
 export const language = () => current;
@@ -13,7 +15,7 @@ export const otherLanguage = () => (current === 'ko' ? 'en' : 'ko');
 
 export function speak(newLanguage) {
   current = newLanguage;
-  localStorage.setItem(place, current);
+  forGood.setItem(place, current);
 }
 
 /** A text, with its values. */
@@ -59,14 +61,78 @@ const texts = {
   loading: ['Loading', '불러오는 중'],
   otherLanguage: ['한국어', 'English'],
   repeating: ['No answer yet. The same request goes out again; it happens once.', '아직 응답이 없습니다. 같은 요청을 다시 보냅니다. 한 번만 처리됩니다.'],
+  askingAgain: ['No answer yet. The shop is asked again.', '아직 응답이 없습니다. 다시 요청합니다.'],
   unreachable: ['The shop cannot be reached', '상점에 연결할 수 없습니다'],
   unreachableDetail: ['Nobody knows yet whether this was done. Try again: it happens once at most.', '처리되었는지 아직 알 수 없습니다. 다시 시도해도 한 번만 처리됩니다.'],
+  notSettled: ['Not settled yet', '아직 처리 중'],
+  trace: [id => `If it stays so, tell the shop this number: ${id}`, id => `계속되면 이 번호를 상점에 알려 주세요: ${id}`],
+  unreachableRead: ['Look whether you are connected, and try again.', '연결을 확인하고 다시 시도하세요.'],
   again: ['Try again', '다시 시도'],
   more: ['Show more', '더 보기'],
   live: ['Live', '실시간'],
   reconnecting: ['Reconnecting', '다시 연결 중'],
   days: [count => `${count} days`, count => `${count}일`],
-  close: ['Keep it', '유지'],
+  close: ['Keep it', '그대로 두기'],
+
+  // What a buyer can do about a "no"; the title above it is the server's
+  problem: [
+    {
+      unauthenticated: 'Sign in again.',
+      forbidden: 'This belongs to another member.',
+      invalid_request: 'Look at what you filled in, and try again.',
+      not_found: 'There is nothing here.',
+      product_not_found: 'The shop has no such product.',
+      coupon_not_found: 'The shop has no such coupon.',
+      order_not_found: 'You have no such order.',
+      payment_not_found: 'You have no such payment.',
+      product_not_on_sale: 'Nothing was ordered. Order without what is not on sale any more.',
+      out_of_stock: 'Fewer are left than you want; nothing was ordered.',
+      price_changed: 'Nothing was ordered.',
+      coupon_sold_out: 'All of them have been issued.',
+      coupon_already_issued: 'You have this coupon already; there is one for each member.',
+      coupon_not_open: 'Nobody can take it yet. Wait until it opens.',
+      coupon_closed: 'The time to take it is over.',
+      coupon_not_usable: 'Nothing was ordered. Order without this coupon, or with another.',
+      insufficient_balance: 'Nothing was deducted. Charge points, and pay while there is time.',
+      balance_limit: 'Your balance may not grow so large; nothing was added. Spend points first.',
+      payment_already_completed: 'The order was paid already; nothing was deducted again.',
+      order_expired: 'The time to pay is over. What the order held was given back; order again.',
+      order_cancelled: 'The order was cancelled and cannot be paid. Order again.',
+      order_not_cancellable: 'The order has ended already, or the time to refund it is over.',
+      idempotency_key_in_use: 'The shop is still at it. Try again in a moment.',
+      rate_limited: 'These were too many requests at once. Wait a moment, and try again.',
+      unavailable: 'The shop cannot do this for the moment. Try again in a moment.',
+      internal_error: 'Something is wrong on our side.',
+    },
+    {
+      unauthenticated: '다시 로그인하세요.',
+      forbidden: '다른 회원의 것입니다.',
+      invalid_request: '입력한 내용을 확인하고 다시 시도하세요.',
+      not_found: '여기에는 아무것도 없습니다.',
+      product_not_found: '없는 상품입니다.',
+      coupon_not_found: '없는 쿠폰입니다.',
+      order_not_found: '회원님의 주문 중에 없습니다.',
+      payment_not_found: '회원님의 결제 중에 없습니다.',
+      product_not_on_sale: '주문하지 않았습니다. 판매가 중지된 상품을 빼고 주문하세요.',
+      out_of_stock: '원하는 수량보다 재고가 적어 주문하지 않았습니다.',
+      price_changed: '주문하지 않았습니다.',
+      coupon_sold_out: '모두 발급되었습니다.',
+      coupon_already_issued: '이미 받은 쿠폰입니다. 회원마다 한 장입니다.',
+      coupon_not_open: '아직 받을 수 없습니다. 시작될 때까지 기다려 주세요.',
+      coupon_closed: '발급 기간이 끝났습니다.',
+      coupon_not_usable: '주문하지 않았습니다. 쿠폰 없이 또는 다른 쿠폰으로 주문하세요.',
+      insufficient_balance: '차감하지 않았습니다. 결제 기한 안에 포인트를 충전하고 결제하세요.',
+      balance_limit: '잔액 한도를 넘게 되어 추가하지 않았습니다. 먼저 포인트를 사용하세요.',
+      payment_already_completed: '이미 결제된 주문입니다. 다시 차감하지 않았습니다.',
+      order_expired: '결제 기한이 지나 잡아 둔 것이 반환되었습니다. 다시 주문하세요.',
+      order_cancelled: '취소된 주문은 결제할 수 없습니다. 다시 주문하세요.',
+      order_not_cancellable: '이미 끝난 주문이거나 환불 기한이 지났습니다.',
+      idempotency_key_in_use: '아직 처리하고 있습니다. 잠시 후 다시 시도하세요.',
+      rate_limited: '요청이 한꺼번에 너무 많았습니다. 잠시 후 다시 시도하세요.',
+      unavailable: '지금은 처리할 수 없습니다. 잠시 후 다시 시도하세요.',
+      internal_error: '상점에 문제가 있습니다.',
+    },
+  ],
 
   // Signing in
   signIn: ['Sign in', '로그인'],
@@ -76,11 +142,13 @@ const texts = {
   token: ['Token', '토큰'],
   tokenHint: ['A bearer token of this shop. It is kept in this tab only.', '이 상점의 베어러 토큰. 이 탭에만 보관됩니다.'],
   tokenWrong: ['This is no token: it has three parts with dots between them.', '토큰이 아닙니다. 토큰은 점으로 이어진 세 부분입니다.'],
+  tokenRefused: ['The shop does not take this token: it is for another shop, or no longer good.', '이 상점에서 쓸 수 없는 토큰입니다. 다른 상점의 토큰이거나 만료되었습니다.'],
   signedOut: ['Your session has ended. Sign in again.', '세션이 끝났습니다. 다시 로그인하세요.'],
 
   // Products
   search: ['Search products', '상품 검색'],
   found: [count => `${count} ${count === 1 ? 'product' : 'products'}`, count => `상품 ${count}개`],
+  searchForMore: ['There are more: search for them by name.', '상품이 더 있습니다. 이름으로 검색하세요.'],
   foundNone: ['Nothing on sale has this name.', '이 이름의 판매 중인 상품이 없습니다.'],
   top: ['Most bought', '인기 상품'],
   topLead: ['in the last three days', '최근 3일'],
@@ -140,6 +208,8 @@ const texts = {
   amountHint: ['From 1 to 100,000,000.', '1원부터 100,000,000원까지.'],
   chargeIt: ['Charge', '충전'],
   charged: [balance => `Charged. Your balance is ${balance}.`, balance => `충전했습니다. 잔액은 ${balance}입니다.`],
+  chargedEarlier: [amount => `Your earlier charge of ${amount} had arrived.`, amount => `앞서 요청한 ${amount} 충전이 이미 처리되어 있었습니다.`],
+  chargedEarlierLead: ['Nothing was charged again. For more, charge once more.', '다시 충전하지 않았습니다. 더 필요하면 한 번 더 충전하세요.'],
   history: ['History', '내역'],
   historyNone: ['Nothing was charged yet.', '아직 충전한 적이 없습니다.'],
   when: ['When', '일시'],
@@ -177,6 +247,8 @@ const texts = {
     { not_held: '보유하지 않은 쿠폰입니다.', held_by_order: '다른 주문이 사용하고 있습니다.', used: '이미 사용했습니다.', expired: '기간이 끝났습니다.', minimum_not_met: '최소 주문 금액보다 적습니다.' },
   ],
 
+  orderedEarlier: ['Your earlier order had arrived. This is it; nothing was ordered again.', '앞서 요청한 주문이 이미 접수되어 있었습니다. 그 주문이며, 다시 주문하지 않았습니다.'],
+
   // Orders
   ordersNone: ['You have not ordered yet.', '아직 주문이 없습니다.'],
   orderOf: [when => `Order of ${when}`, when => `${when} 주문`],
@@ -193,13 +265,16 @@ const texts = {
   paidAt: ['Paid', '결제 일시'],
   expiredLead: ['The time to pay is over. What the order held was given back; order again.', '결제 기한이 지났습니다. 잡아 둔 것은 반환되었습니다. 다시 주문하세요.'],
   cancelledLead: ['The order was cancelled. What it held was given back.', '주문을 취소했습니다. 잡아 둔 것은 반환되었습니다.'],
-  refundedLead: ['The order was refunded: the money is in your balance, the coupon yours again.', '환불되었습니다. 포인트, 재고, 쿠폰이 반환되었습니다.'],
+  refundedLead: [hasCoupon => `The order was refunded: the money is in your balance${hasCoupon ? ', the coupon yours again' : ''}.`,
+    hasCoupon => `환불되었습니다. 결제한 금액이 잔액으로 돌아왔습니다.${hasCoupon ? ' 쿠폰도 반환되었습니다.' : ''}`],
   cancel: ['Cancel the order', '주문 취소'],
   refund: ['Refund this order', '이 주문 환불'],
   sureCancel: ['Cancel this order?', '이 주문을 취소할까요?'],
-  sureCancelLead: ['Stock and coupon go back to the shop at once; somebody else may take them.', '재고와 쿠폰이 바로 반환되어 다른 사람이 가져갈 수 있습니다.'],
+  sureCancelLead: [hasCoupon => `Its pieces go back to the shop at once; somebody else may take them.${hasCoupon ? ' The coupon is yours again.' : ''}`,
+    hasCoupon => `재고가 바로 반환되어 다른 사람이 가져갈 수 있습니다.${hasCoupon ? ' 쿠폰은 회원님께 반환됩니다.' : ''}`],
   sureRefund: ['Refund this order?', '이 주문을 환불할까요?'],
-  sureRefundLead: [total => `${total} comes back to your balance, and the coupon to you.`, total => `${total}이 잔액으로, 쿠폰은 다시 회원에게 돌아갑니다.`],
+  sureRefundLead: [(total, hasCoupon) => `${total} comes back to your balance${hasCoupon ? ', and the coupon to you' : ''}.`,
+    (total, hasCoupon) => `${total}이 잔액으로 돌아갑니다.${hasCoupon ? ' 쿠폰도 반환됩니다.' : ''}`],
   missing: [(balance, missing) => `Your balance is ${balance}; ${missing} are missing.`, (balance, missing) => `잔액은 ${balance}이고 ${missing}이 부족합니다.`],
   chargeMissing: [missing => `Charge ${missing}`, missing => `${missing} 충전`],
 };

@@ -1,6 +1,6 @@
 import { get, getAll, post, put, remove } from '../api.js';
 import * as session from '../session.js';
-import { actionButton, badge, discountOf, empty, enable, facts, field, h, heading, named, noteSlot, orderFacts, write } from '../ui.js';
+import { actionButton, badge, discountOf, empty, enable, facts, field, h, heading, named, noteSlot, orderFacts, toast, write } from '../ui.js';
 import { discount, money, say } from '../words.js';
 
 /** What the member means to order, with a coupon, and the total that the order must have. */
@@ -155,6 +155,10 @@ export async function cart({ signal, refresh }) {
       const seen = current.items.map(item => ({ ...item, price: prices.get(item.productId) ?? item.price }));
       const items = seen.map(({ productId, quantity }) => ({ productId, quantity }));
       const order = await post(`/order/${member}`, { items, ...reckon(totalOf(seen)) });
+      if (order.isEarlier) {
+        toast(say('orderedEarlier'));
+      }
+
       refresh();
       location.hash = `#/orders/${order.orderId}`;
     } catch (error) {

@@ -22,34 +22,57 @@ export async function coupon({ parameters: [id], signal }) {
   const slot = noteSlot();
   const mine = noteSlot();
   const button = h('button', { class: 'button primary large', type: 'button' });
-  button.addEventListener('click', () => busy(button, take));
+  button.addEventListener('click', () => busy(button, take).then(() => show(current)));
 
   let current;
   let has = await held();
   const count = clock.resettable(signal);
   let isToldOpen = false;
 
+  /** Whether it may be the member's, because nobody knows what became of the last press. */
+  let isUnsure = false;
+
   async function take() {
     slot.clear();
     write(button, say('taking'));
     try {
       has = await post(`/coupons/${couponId}`);
+      isUnsure = false;
     } catch (error) {
+      isToldOpen = false;
+      isUnsure = error.isUnsure;
       slot.refuse(error);
       if (error.code === 'coupon_already_issued') {
         await lookAgain();
+      } else {
+        settle();
       }
     }
-
-    show(current);
   }
 
-  /** What became of the member's own coupon may have happened in another window. */
-  async function lookAgain() {
-    has = await held().catch(() => has);
-    if (has !== null) {
-      slot.clear();
+  /** As long as it is open, pressing again says what became of the last press. After that the member's own coupons do. */
+  function settle() {
+    if (isUnsure && !isOpen()) {
+      lookAgain().then(() => show(current));
     }
+  }
+
+  /** What became of the member's own coupon may have happened in another window, or without an answer. */
+  async function lookAgain() {
+    const isOver = !isOpen();
+    try {
+      has = await held() ?? has;
+      if (has !== null || (isUnsure && isOver)) {
+        isUnsure = false;
+        slot.clear();
+      }
+    } catch {
+      // The next event may find it.
+    }
+  }
+
+  function isOpen() {
+    return stateOf(current)[0] === 'open';
   }
 
   /** Shows the state as the server told it last; what follows from time alone follows by the server's clock. */
@@ -78,15 +101,14 @@ export async function coupon({ parameters: [id], signal }) {
       }
     }
 
-    const isOpen = has === null && word === 'open';
-    enable(button, isOpen);
+    enable(button, has === null && word === 'open');
     button.hidden = has !== null;
     write(opens, word === 'soon' ? say('opensAt', time(now.issueFrom)) : '');
     if (word === 'soon' && has === null) {
       count.to(Date.parse(now.issueFrom), seconds => write(button, say('opensIn', duration(seconds))), () => {
         performance.mark('coupon open', { detail: { couponId, serverTime: clock.now() } });
         show(current);
-        if (stateOf(current)[0] === 'open') {
+        if (isOpen()) {
           slot.tell('good', say('opened'));
           isToldOpen = true;
         }
@@ -118,7 +140,7 @@ export async function coupon({ parameters: [id], signal }) {
     mine);
 
   document.addEventListener('visibilitychange', async () => {
-    if (!document.hidden && has !== null && current !== undefined) {
+    if (!document.hidden && current !== undefined) {
       await lookAgain();
       show(current);
     }
@@ -128,6 +150,7 @@ export async function coupon({ parameters: [id], signal }) {
   await new Promise((resolve, reject) => {
     watch(`/coupons/${couponId}/live`, event => {
       show(event.coupon);
+      settle();
       resolve();
     }, isLive => live.tell(isLive), signal).then(resolve, reject);
   });

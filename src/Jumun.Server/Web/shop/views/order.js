@@ -1,7 +1,7 @@
 import { get, getAll, post } from '../api.js';
 import * as clock from '../clock.js';
 import * as session from '../session.js';
-import { actionButton, backLink, busy, confirm, discountOf, facts, h, heading, named, note, noteSlot, write } from '../ui.js';
+import { backLink, busy, confirm, enable, facts, h, heading, named, note, noteSlot, write } from '../ui.js';
 import { duration, money, number, say, time } from '../words.js';
 import { statusBadge } from './orders.js';
 
@@ -17,11 +17,28 @@ export async function order({ parameters: [id], signal, refresh }) {
   let counting = new AbortController();
   let isJustPaid = false;
   let pause = firstPause;
-  const [first, coupons] = await Promise.all([get(path, signal), getAll(`/members/${session.member()}/coupons`, signal)]);
+  let shown;
+
+  // Reads may end in another order than they began: one that began before what is shown says nothing any more.
+  let reads = 0;
+  let newest = 0;
+
+  // While one thing is on its way, nothing else is begun: what is being paid is not cancelled.
+  let isActing = false;
+
+  const first = await get(path, signal);
+  const couponName = h('span', { class: 'small of-coupon' });
+  if (first.couponId !== undefined) {
+    // It follows when it is known.
+    getAll(`/members/${session.member()}/coupons`, signal)
+      .then(all => couponName.append(...named(all.find(one => one.couponId === first.couponId)?.name ?? '')), () => {});
+  }
+
   show(first);
   return root;
 
   function show(current) {
+    shown = current;
     counting.abort();
     counting = new AbortController();
     const title = heading(say('orderOf', time(current.createdAt)));
@@ -38,7 +55,7 @@ export async function order({ parameters: [id], signal, refresh }) {
               h('td', { 'data-label': say('price'), class: 'end' }, money(item.price)),
               h('td', { 'data-label': say('quantity'), class: 'end' }, number(item.quantity)),
               h('td', { 'data-label': say('sum'), class: 'end' }, money(item.price * item.quantity)))))),
-          facts([say('subtotal'), money(current.subtotal)], current.discount > 0 ? [discountOf(coupons.find(one => one.couponId === current.couponId)), `−${money(current.discount)}`] : null,
+          facts([say('subtotal'), money(current.subtotal)], current.discount > 0 ? [[say('discount'), couponName], `−${money(current.discount)}`] : null,
             [say('total'), money(current.total), true], current.paidAt === undefined ? null : [say('paidAt'), time(current.paidAt)])),
         h('section', { class: 'card', 'aria-label': say('status')[current.status] }, ...actionsOf(current), slot)));
     if (hadFocus) {
@@ -52,9 +69,9 @@ export async function order({ parameters: [id], signal, refresh }) {
         return payment(current);
       case 'completed':
         return [isJustPaid ? note('good', say('paid')) : h('p', { class: 'muted' }, say('paidOn', time(current.paidAt))),
-          endButton('refund', 'quiet wide', say('sureRefund'), say('sureRefundLead', money(current.total)))];
+          endButton('refund', 'quiet wide', say('sureRefund'), say('sureRefundLead', money(current.total), current.couponId !== undefined))];
       case 'refunded':
-        return [note('', say('refundedLead'))];
+        return [note('', say('refundedLead', current.couponId !== undefined))];
       case 'cancelled':
         return [note('', say('cancelledLead'))];
       default:
@@ -75,10 +92,28 @@ export async function order({ parameters: [id], signal, refresh }) {
       pause = Math.min(2 * pause, longestPause);
     }
 
+    const payButton = h('button', { class: 'button primary large', type: 'button' }, say('pay', money(current.total)));
+    payButton.addEventListener('click', () => alone(payButton, () => pay(current)));
     return [
       h('div', { class: 'figure' }, h('span', { class: 'name' }, say('payWithin')), left),
-      actionButton(say('pay', money(current.total)), 'primary large', () => pay(current)),
-      endButton('cancel', 'quiet wide', say('sureCancel'), say('sureCancelLead'))];
+      payButton,
+      endButton('cancel', 'quiet wide', say('sureCancel'), say('sureCancelLead', current.couponId !== undefined))];
+  }
+
+  async function alone(button, action) {
+    if (isActing) {
+      return;
+    }
+
+    const others = [...root.querySelectorAll('button')].filter(one => one !== button);
+    isActing = true;
+    others.forEach(one => enable(one, false));
+    try {
+      await busy(button, action);
+    } finally {
+      isActing = false;
+      others.forEach(one => enable(one, true));
+    }
   }
 
   async function pay(current) {
@@ -86,8 +121,9 @@ export async function order({ parameters: [id], signal, refresh }) {
     try {
       const { paidAt } = await post(`/payment/${current.paymentId}`);
       isJustPaid = true;
-      show({ ...current, status: 'completed', paidAt });
-      refresh();
+
+      // It may have been paid by an earlier press, and given back since.
+      await reload(() => ({ ...current, status: 'completed', paidAt }));
     } catch (error) {
       slot.refuse(error, ({ balance, required }) => (required === undefined ? [] : [
         say('missing', money(balance), money(required - balance)),
@@ -98,12 +134,13 @@ export async function order({ parameters: [id], signal, refresh }) {
     }
   }
 
-  /** A button that ends the order once that was confirmed; it is busy from then on. */
+  /** A button that ends the order once that was confirmed, if the order is still what was asked about; it is busy from then on. */
   function endButton(word, style, title, text) {
     const button = h('button', { class: `button ${style}`, type: 'button' }, say(word));
+    const { status } = shown;
     button.addEventListener('click', async () => {
-      if (await confirm(title, text, say(word))) {
-        await busy(button, end);
+      if (!isActing && await confirm(title, text, say(word)) && shown.status === status) {
+        await alone(button, end);
       }
     });
     return button;
@@ -112,8 +149,8 @@ export async function order({ parameters: [id], signal, refresh }) {
   async function end() {
     slot.clear();
     try {
-      show(await post(`${path}/cancel`));
-      refresh();
+      const ended = await post(`${path}/cancel`);
+      await reload(() => ended);
     } catch (error) {
       slot.refuse(error);
       if (error.code === 'order_not_cancellable') {
@@ -122,15 +159,18 @@ export async function order({ parameters: [id], signal, refresh }) {
     }
   }
 
-  /** Shows the order as the server has it now; where something was said of it already, that stands when it cannot be read. */
+  /**
+   * Shows the order as the server has it now.
+   * @param {(error: Error) => object|void} unread called when it cannot be read: says so, or returns the order as it must be
+   */
   async function reload(unread = error => slot.refuse(error)) {
-    try {
-      show(await get(path, signal));
-      refresh();
-    } catch (error) {
-      if (!signal.aborted) {
-        unread(error);
-      }
+    const turn = ++reads;
+    const now = await get(path, signal).catch(error => (signal.aborted || turn < newest ? undefined : unread(error)));
+    if (now !== undefined && turn > newest) {
+      newest = turn;
+      show(now);
     }
+
+    refresh();
   }
 }

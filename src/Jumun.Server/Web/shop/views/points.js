@@ -3,6 +3,7 @@ import * as session from '../session.js';
 import { busy, empty, field, h, heading, moving, noteSlot, pagedList } from '../ui.js';
 import { money, say, time } from '../words.js';
 
+const mostAmount = 100_000_000;
 const presets = [10_000, 50_000, 100_000, 300_000];
 
 /** The balance, charging it, and every movement of it. */
@@ -24,15 +25,25 @@ export async function points({ query, signal, refresh }) {
         h('th', { scope: 'col', class: 'end' }, say('change')), h('th', { scope: 'col', class: 'end' }, say('after')))), rows), footer);
   }
 
-  const amount = h('input', { type: 'number', inputmode: 'numeric', min: '1', max: '100000000', step: '1', required: true, value: query.get('amount') ?? '' });
+  const asked = Number(query.get('amount'));
+  const amount = h('input', {
+    type: 'number', inputmode: 'numeric', min: '1', max: String(mostAmount), step: '1', required: true, value: asked >= 1 && asked <= mostAmount ? String(asked) : '',
+  });
   const button = h('button', { class: 'button primary', type: 'submit' }, say('chargeIt'));
   const form = h('form', { class: 'card', novalidate: true, onsubmit: event => {
     event.preventDefault();
     busy(button, async () => {
+      const wanted = Number(amount.value);
       try {
-        const { balance } = await post(`/members/${member}/points/charge`, { amount: Number(amount.value) });
-        slot.tell('good', say('charged', money(balance)));
-        moving(value, money(balance));
+        const { balance, isEarlier } = await post(`/members/${member}/points/charge`, { amount: wanted });
+        if (isEarlier) {
+          // The balance of that time is not the one of now.
+          slot.tell('good', say('chargedEarlier', money(wanted)), say('chargedEarlierLead'));
+        } else {
+          slot.tell('good', say('charged', money(balance)));
+          moving(value, money(balance));
+        }
+
         amount.value = '';
       } catch (error) {
         slot.refuse(error);

@@ -19,15 +19,16 @@ export async function products({ query, signal }) {
   const none = h('p', { class: 'empty', hidden: true }, say('foundNone'));
   const more = actionButton(say('more'), 'wide', async () => {
     shown = Math.min(shown + pageItems, mostItems);
-    await load();
+    await load().catch(error => slot.refuse(error));
   });
+  const beyond = h('p', { class: 'muted small', hidden: true }, say('searchForMore'));
   const slot = noteSlot();
   const topList = h('ol', { class: 'top plain' });
 
   async function load() {
-    const asked = wanted;
-    const page = await get(`/products?limit=${shown}${asked === '' ? '' : `&query=${encodeURIComponent(asked)}`}`, signal);
-    if (asked !== wanted) {
+    const [asked, count] = [wanted, shown];
+    const page = await get(`/products?limit=${count}${asked === '' ? '' : `&query=${encodeURIComponent(asked)}`}`, signal);
+    if (asked !== wanted || count !== shown) {
       return;
     }
 
@@ -46,7 +47,8 @@ export async function products({ query, signal }) {
         grid.insertBefore(card.element, grid.children[place] ?? null);
       }
     });
-    more.hidden = page.next === null || shown === mostItems;
+    more.hidden = page.next === null || count === mostItems;
+    beyond.hidden = page.next === null || count < mostItems;
     none.hidden = page.items.length > 0;
     write(found, say('found', page.next === null ? page.items.length : `${page.items.length}+`));
     slot.clear();
@@ -83,6 +85,11 @@ export async function products({ query, signal }) {
   const search = h('input', { type: 'search', value: wanted, maxlength: '200', autocomplete: 'off' });
   let typing;
   const look = () => {
+    if (signal.aborted) {
+      // The address is another view's by now.
+      return;
+    }
+
     wanted = search.value.trim();
     history.replaceState(null, '', wanted === '' ? '#/products' : `#/products?query=${encodeURIComponent(wanted)}`);
     shown = pageItems;
@@ -99,10 +106,14 @@ export async function products({ query, signal }) {
   } }, field(say('search'), search));
 
   const banner = h('div', { class: 'banner-slot' });
-  await Promise.all([load(), loadTop(), showBanner(banner, signal)]);
-  everySeconds(secondsBetween, () => Promise.all([load(), loadTop()]), signal);
+  // What stands beside the products comes when it comes.
+  loadTop().catch(() => {});
+  showBanner(banner, signal).catch(() => {});
+  await load();
+  everySeconds(secondsBetween, load, signal);
+  everySeconds(secondsBetween, loadTop, signal);
   return h('div', { class: 'sides' },
-    h('div', { class: 'stack' }, heading(say('products')), banner, form, found, slot, grid, none, more),
+    h('div', { class: 'stack' }, heading(say('products')), banner, form, found, slot, grid, none, more, beyond),
     h('aside', { class: 'card flat', 'aria-labelledby': 'top-title' },
       h('h2', { id: 'top-title' }, say('top')), h('p', { class: 'muted small' }, say('topLead')), topList));
 }

@@ -61,5 +61,7 @@ function tokenForm() {
   };
   const labelled = field(say('token'), input, say('tokenHint'));
   labelled.append(error);
+  error.id = `${input.id}-error`;
+  input.setAttribute('aria-describedby', `${input.getAttribute('aria-describedby')} ${error.id}`);
   return h('form', { class: 'card', novalidate: true, onsubmit: submit }, labelled, h('div', {}, button));
 }
