@@ -41,7 +41,10 @@ public sealed class CrashTests
     public async Task At_its_start_it_mends_files_that_were_torn_cut_or_taken_away()
     {
         await using PlatformProcess platform = await PlatformProcess.StartAsync();
+
+        // Of one day, also when the next begins meanwhile.
         DateTimeOffset now = DateTimeOffset.UtcNow;
+        JsonObject One(string member) => TestEvents.Completed(member, 1, now, discount: 0, new TestLine(1, "mug", 1_000));
         List<JsonObject> events = [.. Enumerable.Range(0, 30).Select(day =>
             TestEvents.Completed("alice", day + 1, now.AddDays(-day % 3), discount: 0, new TestLine(1, "mug", 1_000)))];
         (await platform.SendAsync([.. events])).Is(200);
@@ -60,14 +63,13 @@ public sealed class CrashTests
         await platform.StartAgainAsync();
         Assert.Equal(Ordered(events), platform.Lines().Order(StringComparer.Ordinal));
 
-        (await platform.SendAsync(events[0], TestEvents.Some("bob"))).Is(200);
+        (await platform.SendAsync(events[0], One("bob"))).Is(200);
         await TestShop.UntilAsync(() => Task.FromResult(platform.Lines().Count == 31));
 
         // And while it runs: a day's file that is missing is whole again with the day's next event.
         List<string> before = platform.Lines();
         File.Delete(files[2]);
-        JsonObject next = TestEvents.Some("carol");
-        (await platform.SendAsync(next)).Is(200);
+        (await platform.SendAsync(One("carol"))).Is(200);
         await TestShop.UntilAsync(() => Task.FromResult(platform.Lines().Count == 32));
         IEnumerable<string> others = platform.Lines().Where(line => !line.Contains("carol", StringComparison.Ordinal));
         Assert.Equal(before.Order(StringComparer.Ordinal), others.Order(StringComparer.Ordinal));
