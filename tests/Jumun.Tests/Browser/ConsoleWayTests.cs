@@ -101,7 +101,6 @@ public sealed class ConsoleWayTests
     {
         await using TestShop shop = await TestShop.StartAsync();
         await using Chromium browser = await Chromium.StartAsync();
-        await shop.As("alice").ChargeAsync(1);
 
         // Not where it was loaded: the address has changed since.
         IPage page = await SignInAsync(browser, shop, "members/alice");
@@ -150,8 +149,12 @@ public sealed class ConsoleWayTests
         // A button that is disabled for a moment loses the focus.
         await page.GotoAsync("/console/audit");
         ILocator check = Button(page, "Check the books");
-        await check.EvaluateAsync(
-            "button => { window.wasDisabled = false; new MutationObserver(() => { window.wasDisabled ||= button.disabled; }).observe(button, { attributes: true }); }");
+        await check.EvaluateAsync("""
+            button => {
+              window.wasDisabled = false;
+              new MutationObserver(() => { window.wasDisabled ||= button.disabled; }).observe(button, { attributes: true });
+            }
+            """);
         await PressAsync(check);
         await Expect(page.GetByText("All hold, as of")).ToBeVisibleAsync();
         await Expect(check).ToBeFocusedAsync();
