@@ -144,7 +144,7 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
         http.Response.StatusCode = StatusCodes.Status303SeeOther;
 
         // A page of the console and nothing else: what a form brings may be anybody's.
-        http.Response.Headers.Location = back.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '-' or '.' or '_' or '~' or '%' or '?' or '=' or '&') && !back.StartsWith('/')
+        http.Response.Headers.Location = back.All(c => char.IsAsciiLetterOrDigit(c) || "/-._~%?=&".Contains(c, StringComparison.Ordinal)) && !back.StartsWith('/')
             ? $"/console/{back}"
             : "/console/";
     }
