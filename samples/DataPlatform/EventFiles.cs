@@ -27,6 +27,9 @@ internal sealed class EventFiles : IDisposable
     private readonly FileStream processLock;
     private readonly Dictionary<string, long> lengths = [];
     private readonly HashSet<string> unrecorded = [];
+
+    /// <summary>Days whose file was taken away or cut, until it is whole again: a try to write it anew may fail at any place.</summary>
+    private readonly HashSet<string> lost = [];
     private long recorded;
 
     private EventFiles(string folder, FileStream processLock)
@@ -38,8 +41,8 @@ internal sealed class EventFiles : IDisposable
     /// <summary>All events up to this one are in the files.</summary>
     public long Position { get; private set; }
 
-    /// <summary>Whether the files have more than the database has recorded.</summary>
-    public bool IsAhead => Position > recorded;
+    /// <summary>Whether the files have more than the database has recorded. While one is not whole, nothing is to be recorded.</summary>
+    public bool IsAhead => lost.Count == 0 && Position > recorded;
 
     /// <summary>The day of a file.</summary>
     public static string DayOf(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
@@ -77,13 +80,8 @@ internal sealed class EventFiles : IDisposable
     {
         while (await store.LinesAsync(Position) is { Count: > 0 } lines)
         {
-            HashSet<string> lost = [.. lines.Select(DayOf).Distinct().Where(IsLost)];
-            foreach (string day in lost)
-            {
-                lengths[day] = 0;
-            }
-
-            await RewriteAsync(store, lost, Position);
+            lost.UnionWith(lines.Select(DayOf).Distinct().Where(IsLost));
+            await RewriteAsync(store, Position);
             Append(lines);
             Position = lines[^1].Position;
             if (lines.Count < Bounds.AppendedEvents)
@@ -117,7 +115,6 @@ internal sealed class EventFiles : IDisposable
     private async Task CompleteAsync(EventStore store)
     {
         FileProgress progress = await store.ProgressAsync();
-        HashSet<string> lost = [];
         foreach ((string day, long bytes) in progress.Files)
         {
             var file = new FileInfo(PathOf(day));
@@ -142,7 +139,7 @@ internal sealed class EventFiles : IDisposable
             throw new SetupException($"{stranger} was not written from this database. Move it away, or set DataPlatform__Files to another folder.");
         }
 
-        await RewriteAsync(store, lost, progress.Position);
+        await RewriteAsync(store, progress.Position);
         recorded = Position = progress.Position;
         await FollowAsync(store);
     }
@@ -151,15 +148,22 @@ internal sealed class EventFiles : IDisposable
     private bool IsLost(string day) =>
         lengths.GetValueOrDefault(day) is > 0 and long length && (new FileInfo(PathOf(day)) is not { Exists: true } file || file.Length < length);
 
-    /// <summary>Writes anew the files that were taken away or cut.</summary>
-    private async Task RewriteAsync(EventStore store, HashSet<string> lost, long until)
+    /// <summary>Writes anew the files that were taken away or cut, from their beginnings.</summary>
+    private async Task RewriteAsync(EventStore store, long until)
     {
+        foreach (string day in lost)
+        {
+            lengths[day] = 0;
+        }
+
         long position = 0;
         while (lost.Count > 0 && await store.LinesAsync(position, until) is { Count: > 0 } lines)
         {
             Append(lines.Where(line => lost.Contains(DayOf(line))));
             position = lines[^1].Position;
         }
+
+        lost.Clear();
     }
 
     private void Append(IEnumerable<StoredLine> lines)

@@ -81,6 +81,10 @@ internal sealed class EventStore(PlatformSettings settings) : IAsyncDisposable
     /// <summary>A lock that PostgreSQL gives to one session: two platforms that write would miscount.</summary>
     private const string LockText = "SELECT pg_try_advisory_lock(7271696)";
 
+    /// <summary>What was acknowledged is on the disk, whatever the database's default says.</summary>
+    private const string DurableText =
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+
     private static readonly JsonSerializerOptions Columns = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
     private readonly NpgsqlDataSource? postgres = settings.IsPostgres ? NpgsqlDataSource.Create(settings.Database) : null;
@@ -260,6 +264,10 @@ internal sealed class EventStore(PlatformSettings settings) : IAsyncDisposable
             else if (!await connection.ExecuteScalarAsync<bool>(LockText))
             {
                 throw new SetupException("Another data platform writes to this database. Stop it, or give this one a database of its own.");
+            }
+            else
+            {
+                await connection.ExecuteAsync(DurableText);
             }
 
             writer = connection;

@@ -21,7 +21,9 @@ internal sealed partial class Intake(EventStore store, PlatformSettings settings
     private Int128 weight;
     private EventFiles? files;
     private bool isBehind;
-    private long flushedAt;
+    private bool areFilesAway;
+    private bool isStoreAway;
+    private long triedAt;
 
     private sealed record Delivery(IReadOnlyList<OrderEvent> Events, TaskCompletionSource<Receipt> Answer);
 
@@ -32,7 +34,7 @@ internal sealed partial class Intake(EventStore store, PlatformSettings settings
         await store.OpenAsync();
         weight = await store.WeightAsync();
         files = await EventFiles.OpenAsync(settings.Files, store);
-        flushedAt = clock.GetTimestamp();
+        triedAt = clock.GetTimestamp();
     }
 
     /// <summary>
@@ -107,41 +109,131 @@ internal sealed partial class Intake(EventStore store, PlatformSettings settings
         return batch;
     }
 
+    /// <summary>Stores what was delivered, and brings the files on. Files that cannot be written keep nothing from being stored.</summary>
     private async Task SettleAsync(List<Delivery> batch)
+    {
+        // Files that failed are tried again as often as they are flushed.
+        bool isDue = batch.Count == 0 || clock.GetElapsedTime(triedAt).TotalMilliseconds >= Bounds.FlushMilliseconds;
+        (FileProgress? progress, bool isFlushed) = isDue ? Flush() : (null, true);
+        if (batch.Count == 0 && progress is null && !isBehind)
+        {
+            return;
+        }
+
+        isBehind = true;
+        if (await StoreAsync(batch, progress) && (isDue || !areFilesAway))
+        {
+            isBehind = !await FollowAsync(isFlushed);
+        }
+    }
+
+    /// <summary>Brings the files to the disk; how far they are, null for no news, and whether they could be.</summary>
+    private (FileProgress? Progress, bool IsFlushed) Flush()
+    {
+        triedAt = clock.GetTimestamp();
+        try
+        {
+            return (files!.IsAhead ? files.Flush() : null, true);
+        }
+        catch (Exception error)
+        {
+            FilesFailed(error);
+            return (null, false);
+        }
+    }
+
+    /// <summary>Stores what was delivered, and answers; whether it could be.</summary>
+    private async Task<bool> StoreAsync(List<Delivery> batch, FileProgress? progress)
     {
         try
         {
-            bool isDue = files!.IsAhead && (batch.Count == 0 || clock.GetElapsedTime(flushedAt).TotalMilliseconds >= Bounds.FlushMilliseconds);
-            FileProgress? progress = isDue ? files.Flush() : null;
-            if (batch.Count == 0 && progress is null && !isBehind)
-            {
-                return;
-            }
-
-            isBehind = true;
             HashSet<string> stored = await store.StoreAsync([.. batch.SelectMany(delivery => delivery.Events)], clock.GetUtcNow(), progress);
             foreach (Delivery delivery in batch)
             {
                 int fresh = delivery.Events.Count(one => stored.Remove(one.Id));
                 delivery.Answer.SetResult(new Receipt(fresh, delivery.Events.Count - fresh));
             }
-
-            if (progress is not null)
-            {
-                files.Recorded(progress);
-                flushedAt = clock.GetTimestamp();
-            }
-
-            await files.FollowAsync(store);
-            isBehind = false;
         }
         catch (Exception error)
         {
-            LogFailed(error, batch.Sum(delivery => delivery.Events.Count));
+            StoreFailed(error);
             batch.ForEach(delivery => delivery.Answer.TrySetException(error));
+            return false;
+        }
+
+        if (isStoreAway)
+        {
+            isStoreAway = false;
+            LogStores();
+        }
+
+        if (progress is not null)
+        {
+            files!.Recorded(progress);
+        }
+
+        return true;
+    }
+
+    /// <summary>Appends to the files what they have not; whether it could be.</summary>
+    /// <param name="isFlushed">Whether they could be brought to the disk just now, or need not be.</param>
+    private async Task<bool> FollowAsync(bool isFlushed)
+    {
+        try
+        {
+            await files!.FollowAsync(store);
+        }
+        catch (Exception error)
+        {
+            if (error is IOException or UnauthorizedAccessException)
+            {
+                FilesFailed(error);
+            }
+            else
+            {
+                StoreFailed(error);
+            }
+
+            return false;
+        }
+
+        if (areFilesAway && isFlushed)
+        {
+            areFilesAway = false;
+            LogFollows(files.Position);
+        }
+
+        return true;
+    }
+
+    /// <summary>Said once, not every second for as long as a disk is full or a database is away.</summary>
+    private void FilesFailed(Exception error)
+    {
+        if (!areFilesAway)
+        {
+            areFilesAway = true;
+            LogFilesFailed(error);
         }
     }
 
-    [LoggerMessage(1, LogLevel.Error, "{Count} events could not be stored, or not be appended to their files: both is tried again, the first by their sender")]
-    private partial void LogFailed(Exception error, int count);
+    private void StoreFailed(Exception error)
+    {
+        if (!isStoreAway)
+        {
+            isStoreAway = true;
+            LogStoreFailed(error);
+        }
+    }
+
+    [LoggerMessage(1, LogLevel.Error, "Events cannot be stored: their senders send them again, and the files follow later")]
+    private partial void LogStoreFailed(Exception error);
+
+    [LoggerMessage(5, LogLevel.Information, "Events are stored again")]
+    private partial void LogStores();
+
+    [LoggerMessage(6, LogLevel.Error, "The daily files cannot be written: events are stored all the same, and the files follow when they can be")]
+    private partial void LogFilesFailed(Exception error);
+
+    [LoggerMessage(7, LogLevel.Information, "The daily files are written again, up to the event at position {Position}")]
+    private partial void LogFollows(long position);
 }

@@ -25,27 +25,19 @@ internal sealed partial class PostgresCluster : IAsyncDisposable
     // Its log alone may take a gigabyte.
     private const long MemoryBytes = 3L << 30;
 
-    /// <summary>
-    /// Waits until the tests end, however they do: the pipe at its input closes with them. It ignores the signals of a
-    /// terminal, which go to all processes of the run at once.
-    /// </summary>
-    private const string WatchText =
+    private const string CleanText =
         """
-        exec >/dev/null 2>&1
-        trap '' HUP INT TERM
-        cd /
         folder=$1
         shift
-        read -r _
         "$@" -m immediate stop
         rm -rf "$folder"
         """;
 
     private static readonly Lazy<string> Programs = new(FindPrograms);
 
-    private readonly Process watch;
+    private readonly Watch watch;
 
-    private PostgresCluster(string folder, string dataFolder, Process watch)
+    private PostgresCluster(string folder, string dataFolder, Watch watch)
     {
         Folder = folder;
         DataFolder = dataFolder;
@@ -236,19 +228,10 @@ internal sealed partial class PostgresCluster : IAsyncDisposable
     }
 
     /// <summary>Stops it as a crash does and deletes its folder.</summary>
-    public async ValueTask DisposeAsync()
-    {
-        watch.StandardInput.Close();
-        await watch.WaitForExitAsync();
-        watch.Dispose();
-    }
+    public async ValueTask DisposeAsync() => await watch.CloseAsync();
 
     /// <summary>The same, at the end of the process, where nothing can be awaited.</summary>
-    public void End()
-    {
-        watch.StandardInput.Close();
-        watch.WaitForExit(10_000);
-    }
+    public void End() => watch.Close();
 
     private string[] PlaceSettings => [$"port = {Port.ToString(CultureInfo.InvariantCulture)}", $"unix_socket_directories = '{Folder}'"];
 
@@ -269,12 +252,7 @@ internal sealed partial class PostgresCluster : IAsyncDisposable
 
         string data = Path.Combine(dataDisk ?? folder, "data");
         string[] control = Command("pg_ctl", "-D", data);
-
-        // A session of its own: what is sent to the group of the tests does not reach it.
-        Process watch = Process.Start(new ProcessStartInfo("setsid", ["sh", "-c", WatchText, "jumun-watch", folder, .. control])
-        {
-            RedirectStandardInput = true,
-        })!;
+        var watch = new Watch(CleanText, [folder, .. control]);
         return new PostgresCluster(folder, data, watch);
     }
 

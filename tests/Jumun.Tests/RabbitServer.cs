@@ -17,16 +17,9 @@ internal sealed class RabbitServer : IAsyncDisposable
     private const int StartSeconds = 60;
     private const string CalmSchedulers = "+sbwt none +sbwtdcpu none +sbwtdio none";
 
-    /// <summary>
-    /// Waits until the tests end, however they do: the pipe at its input closes with them. It ignores the signals of a
-    /// terminal, which go to all processes of the run at once. The port mapper is asked until it has seen the broker go.
-    /// </summary>
-    private const string WatchText =
+    /// <summary>The port mapper is asked until it has seen the broker go.</summary>
+    private const string CleanText =
         """
-        exec >/dev/null 2>&1
-        trap '' HUP INT TERM
-        cd /
-        read -r _
         kill -9 "$(cat "$1/pid")"
         tries=0
         until epmd -port "$2" -kill | grep -q Killed || [ $((tries += 1)) -gt 50 ]; do sleep 0.1; done
@@ -42,10 +35,10 @@ internal sealed class RabbitServer : IAsyncDisposable
 
     private readonly int distributionPort = FreePort.Next();
     private readonly int mapperPort;
-    private readonly Process watch;
+    private readonly Watch watch;
     private Process? broker;
 
-    private RabbitServer(string folder, int mapperPort, Process watch)
+    private RabbitServer(string folder, int mapperPort, Watch watch)
     {
         Folder = folder;
         this.mapperPort = mapperPort;
@@ -74,13 +67,8 @@ internal sealed class RabbitServer : IAsyncDisposable
             await change.WaitForExitAsync();
         }
 
-        // A session of its own: what is sent to the group of the tests does not reach it.
         int mapperPort = FreePort.Next();
-        Process watch = Process.Start(new ProcessStartInfo(
-            "setsid", ["sh", "-c", WatchText, "jumun-watch", folder, mapperPort.ToString(CultureInfo.InvariantCulture)])
-        {
-            RedirectStandardInput = true,
-        })!;
+        var watch = new Watch(CleanText, folder, mapperPort.ToString(CultureInfo.InvariantCulture));
         var server = new RabbitServer(folder, mapperPort, watch);
         try
         {
@@ -190,18 +178,12 @@ internal sealed class RabbitServer : IAsyncDisposable
     /// <summary>Ends it as a crash does and deletes its folder.</summary>
     public async ValueTask DisposeAsync()
     {
-        watch.StandardInput.Close();
-        await watch.WaitForExitAsync();
-        watch.Dispose();
+        await watch.CloseAsync();
         broker?.Dispose();
     }
 
     /// <summary>The same, at the end of the process, where nothing can be awaited.</summary>
-    private void End()
-    {
-        watch.StandardInput.Close();
-        watch.WaitForExit(10_000);
-    }
+    private void End() => watch.Close();
 
     private static async Task<RabbitServer> StartSharedAsync()
     {

@@ -115,7 +115,6 @@ internal static class Documentation
                 options.IndexStream = () => WithBase(page());
                 options.DocumentTitle = "Jumun API";
                 options.SwaggerEndpoint("/openapi/v1.json", "Jumun v1");
-                options.EnablePersistAuthorization();
                 options.EnableTryItOutByDefault();
                 // Every operation has many answers: their schemas and all others stay folded until somebody asks.
                 options.DefaultModelRendering(ModelRendering.Model);

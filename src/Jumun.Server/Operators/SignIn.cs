@@ -144,9 +144,8 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
         http.Response.StatusCode = StatusCodes.Status303SeeOther;
 
         // A page of the console and nothing else: what a form brings may be anybody's.
-        http.Response.Headers.Location = back.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '-' or '.' or '_' or '~' or '%') && !back.StartsWith('/')
-            ? $"/console/{back}"
-            : "/console/";
+        bool isPage = !back.StartsWith('/') && back.All(c => char.IsAsciiLetterOrDigit(c) || "/-._~%?=&".Contains(c, StringComparison.Ordinal));
+        http.Response.Headers.Location = isPage ? $"/console/{back}" : "/console/";
     }
 
     /// <summary>The form that was sent; null when it cannot be read, which was answered.</summary>

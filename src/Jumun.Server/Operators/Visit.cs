@@ -8,6 +8,7 @@ using Jumun.Server.Execution;
 using Jumun.Server.Problems;
 using Jumun.Server.Stores;
 using Microsoft.AspNetCore.Components;
+using Microsoft.JSInterop;
 
 namespace Jumun.Server.Operators;
 
@@ -17,6 +18,8 @@ internal sealed record Visit(string Member, Language Language, Func<bool> IsOver
 /// <summary>What every page of the console needs: words in the operator's language, the shop, and care for a store that is away.</summary>
 public abstract class ConsolePage : ComponentBase
 {
+    private Func<ElementReference>? focused;
+
     [Inject]
     private protected Shop Shop { get; set; } = null!;
 
@@ -31,6 +34,28 @@ public abstract class ConsolePage : ComponentBase
 
     /// <summary>A text in the operator's language.</summary>
     private protected string Say(string english, string korean) => new Text(english, korean).In(Visit.Language);
+
+    /// <summary>Gives the focus, when the page is drawn, to what takes the place of the element that had it.</summary>
+    private protected void Focus(Func<ElementReference> element) => focused = element;
+
+    /// <inheritdoc/>
+    protected override async Task OnAfterRenderAsync(bool firstRender)
+    {
+        if (focused is not { } element)
+        {
+            return;
+        }
+
+        focused = null;
+        try
+        {
+            await element().FocusAsync();
+        }
+        catch (Exception error) when (error is JSException or JSDisconnectedException)
+        {
+            // The operator has gone on to another page meanwhile.
+        }
+    }
 
     /// <summary>Reads what the page shows; a store that is away is told in the page, and ends nothing.</summary>
     private protected async Task ReadAsync(Func<Task> read)

@@ -23,7 +23,9 @@ public sealed class DocsPageTests
             Assert.True(await chapter.Locator(".opblock").CountAsync() > 0, $"An empty chapter: {await chapter.InnerTextAsync()}");
         }
 
-        await AuthorizeAsync(page, TestShop.Token("alice"));
+        string token = TestShop.Token("alice");
+        await AuthorizeAsync(page, token);
+        Assert.DoesNotContain(token, await page.EvaluateAsync<string>("JSON.stringify(localStorage)"), StringComparison.Ordinal);
 
         string charged = await TryAsync(page, "POST", "/members/{memberId}/points/charge", 200, new() { ["memberId"] = "alice" }, """{"amount":50000}""");
         Assert.Equal(50_000, (long)JsonNode.Parse(charged)!["balance"]!);

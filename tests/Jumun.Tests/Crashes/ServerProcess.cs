@@ -174,6 +174,6 @@ internal sealed class ServerProcess : IDisposable
             start.Environment[name.Replace(":", "__", StringComparison.Ordinal)] = value;
         }
 
-        return Process.Start(start)!;
+        return Watch.Over(Process.Start(start)!);
     }
 }

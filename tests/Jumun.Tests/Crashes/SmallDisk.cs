@@ -16,9 +16,19 @@ internal enum DiskKind
 /// <summary>A folder on a disk that fills, becomes larger, and can be made read-only.</summary>
 internal sealed class SmallDisk : IAsyncDisposable
 {
+    /// <summary>Those who write there may be about to end as well.</summary>
+    private const string CleanText =
+        """
+        tries=0
+        until umount "$1" || [ $((tries += 1)) -gt 100 ]; do sleep 0.1; done
+        umount -l "$1"
+        rmdir "$1"
+        """;
+
     private readonly TemporaryFolder folder = new();
     private readonly DiskKind kind;
     private readonly int megabytes;
+    private Watch? watch;
 
     private SmallDisk(DiskKind kind, int megabytes)
     {
@@ -40,6 +50,7 @@ internal sealed class SmallDisk : IAsyncDisposable
         if (kind == DiskKind.Mount)
         {
             await RunAsync("mount", "-t", "tmpfs", "-o", $"size={Text(megabytes)}m", "jumun-test", disk.Folder);
+            disk.watch = new Watch(CleanText, disk.Folder);
         }
 
         return disk;
@@ -94,6 +105,7 @@ internal sealed class SmallDisk : IAsyncDisposable
         if (kind == DiskKind.Mount)
         {
             await RunAsync("umount", "-l", Folder);
+            watch?.Leave();
         }
 
         folder.Dispose();

@@ -41,7 +41,10 @@ public sealed class CrashTests
     public async Task At_its_start_it_mends_files_that_were_torn_cut_or_taken_away()
     {
         await using PlatformProcess platform = await PlatformProcess.StartAsync();
+
+        // Of one day, also when the next begins meanwhile.
         DateTimeOffset now = DateTimeOffset.UtcNow;
+        JsonObject One(string member) => TestEvents.Completed(member, 1, now, discount: 0, new TestLine(1, "mug", 1_000));
         List<JsonObject> events = [.. Enumerable.Range(0, 30).Select(day =>
             TestEvents.Completed("alice", day + 1, now.AddDays(-day % 3), discount: 0, new TestLine(1, "mug", 1_000)))];
         (await platform.SendAsync([.. events])).Is(200);
@@ -60,17 +63,82 @@ public sealed class CrashTests
         await platform.StartAgainAsync();
         Assert.Equal(Ordered(events), platform.Lines().Order(StringComparer.Ordinal));
 
-        (await platform.SendAsync(events[0], TestEvents.Some("bob"))).Is(200);
+        (await platform.SendAsync(events[0], One("bob"))).Is(200);
         await TestShop.UntilAsync(() => Task.FromResult(platform.Lines().Count == 31));
 
         // And while it runs: a day's file that is missing is whole again with the day's next event.
         List<string> before = platform.Lines();
         File.Delete(files[2]);
-        JsonObject next = TestEvents.Some("carol");
-        (await platform.SendAsync(next)).Is(200);
+        (await platform.SendAsync(One("carol"))).Is(200);
         await TestShop.UntilAsync(() => Task.FromResult(platform.Lines().Count == 32));
         IEnumerable<string> others = platform.Lines().Where(line => !line.Contains("carol", StringComparison.Ordinal));
         Assert.Equal(before.Order(StringComparer.Ordinal), others.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task Files_that_cannot_be_written_keep_no_event_from_being_stored_and_are_whole_when_they_can()
+    {
+        await using PlatformProcess platform = await PlatformProcess.StartAsync();
+        DateTimeOffset now = DateTimeOffset.UtcNow;
+        List<JsonObject> sent = [];
+        async Task SendAsync(int count)
+        {
+            for (int number = 0; number < count; number++)
+            {
+                JsonObject one = TestEvents.Completed("alice", sent.Count + 1, now, discount: 0, new TestLine(1, "mug", 1_000));
+                (await platform.SendAsync(one)).Is(200);
+                sent.Add(one);
+                await Task.Delay(100, TestContext.Current.CancellationToken);
+            }
+        }
+
+        async Task AreWholeAsync()
+        {
+            await TestShop.UntilAsync(() => Task.FromResult(platform.Lines().Count == sent.Count));
+            Assert.Equal(Ordered(sent), platform.Lines().Order(StringComparer.Ordinal));
+        }
+
+        // The files are ahead of what the database has recorded of them when their folder goes away, for longer than a flush waits.
+        await SendAsync(5);
+        string aside = $"{platform.Files}-aside";
+        Directory.Move(platform.Files, aside);
+        await SendAsync(20);
+        Directory.Move(aside, platform.Files);
+        await AreWholeAsync();
+
+        // And when it is gone for good: the new one gets all that the day had.
+        Directory.Move(platform.Files, aside);
+        await SendAsync(20);
+        Directory.CreateDirectory(platform.Files);
+        await AreWholeAsync();
+        await SendAsync(1);
+        await AreWholeAsync();
+        Assert.Equal(sent.Count, await platform.TotalAsync("events"));
+
+        Assert.Equal(0, await platform.TerminateAsync());
+        Assert.Equal(2, platform.Said.Split("The daily files cannot be written").Length - 1);
+        Assert.Equal(2, platform.Said.Split("The daily files are written again").Length - 1);
+        await platform.StartAgainAsync();
+        await AreWholeAsync();
+    }
+
+    [Fact, Once]
+    public async Task It_waits_for_the_disk_of_a_PostgreSQL_whose_commits_do_not_wait_by_themselves()
+    {
+        await using PostgresCluster cluster = await PostgresCluster.CreateAsync("synchronous_commit = off");
+        await using PlatformProcess platform = await PlatformProcess.StartAsync(
+            new() { ["DataPlatform__Store"] = "postgres", ["DataPlatform__Database"] = cluster.ConnectionString() });
+
+        // Each event says how it is committed.
+        await cluster.ExecuteAsync("""
+            CREATE TABLE said (setting text);
+            CREATE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS
+              $$ BEGIN INSERT INTO said VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
+            CREATE TRIGGER say AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION say()
+            """);
+        (await platform.SendAsync(TestEvents.Some())).Is(200);
+        Assert.Equal("off", await cluster.ScalarAsync("SHOW synchronous_commit"));
+        Assert.Equal("on", await cluster.ScalarAsync("SELECT string_agg(setting, ' ') FROM said"));
     }
 
     [Fact]

@@ -209,7 +209,7 @@ internal sealed class PlatformProcess : IAsyncDisposable
         }
 
         // A pipe that nobody reads would fill.
-        Process started = Process.Start(start)!;
+        Process started = Watch.Over(Process.Start(start)!);
         started.OutputDataReceived += (_, line) => said.Enqueue(line.Data);
         started.ErrorDataReceived += (_, line) => said.Enqueue(line.Data);
         started.BeginOutputReadLine();

@@ -105,8 +105,8 @@ public sealed class SessionTests(ShopFixture fixture) : IClassFixture<ShopFixtur
     public async Task The_door_speaks_the_language_of_the_browser_until_another_is_chosen()
     {
         Assert.Contains("운영자 콘솔", (await PageAsync(shop, "/console/sign-in", cookie: "", language: "ko-KR")).Is(200).Text, StringComparison.Ordinal);
-        TestAnswer chosen = (await FormAsync(shop, "/console/language", new() { ["to"] = "ko", ["back"] = "orders" }, cookie: "")).Is(303);
-        Assert.Equal("/console/orders", chosen.Headers.Location!.OriginalString);
+        TestAnswer chosen = (await FormAsync(shop, "/console/language", new() { ["to"] = "ko", ["back"] = "orders?member=%40alice" }, cookie: "")).Is(303);
+        Assert.Equal("/console/orders?member=%40alice", chosen.Headers.Location!.OriginalString);
         Assert.Contains("운영자 콘솔", (await PageAsync(shop, "/console/sign-in", CookieOf(chosen), language: "en")).Text, StringComparison.Ordinal);
         TestAnswer elsewhere = (await FormAsync(shop, "/console/language", new() { ["to"] = "en", ["back"] = "//evil.example" }, cookie: "")).Is(303);
         Assert.Equal("/console/", elsewhere.Headers.Location!.OriginalString);
