@@ -99,6 +99,9 @@ internal static class Bounds
     /// <summary>Connections that read a SQLite file at once. A further reader waits.</summary>
     public const int SqliteReaders = 8;
 
+    /// <summary>From how many commands on, in the last batches of both together, a PostgreSQL of its own is written to by two lanes.</summary>
+    public const int CommandsForTwoLanes = 64;
+
     /// <summary>How long the lock of a file is tried for, in milliseconds: whoever looks whether it is held has it for an instant.</summary>
     public const int LockMilliseconds = 500;
 

@@ -44,11 +44,15 @@ internal sealed class Batch
     /// <summary>When it was begun: before its rows were loaded, and so before it was decided, which its working set is stamped with.</summary>
     public DateTimeOffset BegunAt { get; private set; }
 
+    /// <summary>Of how many commands it is.</summary>
+    public int Commands { get; private set; }
+
     /// <summary>Gives it another name, before it is loaded.</summary>
     public void Rename() => BatchId = Guid.CreateVersion7(BegunAt);
 
-    public void Begin(DateTimeOffset now, bool isRetry = false)
+    public void Begin(DateTimeOffset now, int commands, bool isRetry = false)
     {
+        Commands = commands;
         IsRetry = isRetry;
         BegunAt = now;
         BatchId = Guid.CreateVersion7(now);

@@ -333,7 +333,7 @@ internal sealed partial class Executor : IAsyncDisposable
     private async ValueTask SettleOnceAsync(Lane lane, List<Submission> submissions, bool isRetry)
     {
         Batch batch = lane.Batch;
-        batch.Begin(NextMoment(), isRetry);
+        batch.Begin(NextMoment(), submissions.Count, isRetry);
         foreach (Submission submission in submissions)
         {
             submission.Command.Declare(batch.Rows.Keys);

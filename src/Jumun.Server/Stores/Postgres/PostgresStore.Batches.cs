@@ -11,8 +11,9 @@ internal sealed partial class PostgresStore
     public int Lanes => sides.Length;
 
     /// <summary>
-    /// On one database what needs nothing but its member's rows goes one lane, charges and payments, and all else another: the two hardly ever
-    /// meet, and one works while the other waits for its disk. On a cluster a coupon's claims go where the coupon is, because
+    /// On one database, when there is much to do, what needs nothing but its member's rows goes one lane, charges and payments, and all else
+    /// another: the two hardly ever meet, and one works while the other waits for its disk. Of little, two lanes would only make two small
+    /// batches of one, each with its commit. On a cluster a coupon's claims go where the coupon is, because
     /// they wait for its lock; all else of a member where the member is.
     /// </summary>
     public int LaneOf(Command command)
@@ -25,7 +26,7 @@ internal sealed partial class PostgresStore
 
         if (!current.IsDivided)
         {
-            return command is IOfMemberAlone ? 1 : 0;
+            return command is IOfMemberAlone && sides[0].Commands + sides[1].Commands >= Bounds.CommandsForTwoLanes ? 1 : 0;
         }
 
         return command switch
@@ -44,6 +45,7 @@ internal sealed partial class PostgresStore
         }
 
         WriteSide side = sides[batch.Lane];
+        side.Commands = batch.Commands;
         try
         {
             await AtAsync(FaultPoint.Load).ConfigureAwait(false);

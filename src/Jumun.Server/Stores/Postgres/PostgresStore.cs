@@ -368,6 +368,9 @@ internal sealed partial class PostgresStore : IStore
             set => Volatile.Write(ref lane, value);
         }
 
+        /// <summary>Of how many commands its last batch was. Whoever hands in a command looks at it from elsewhere, and may see the one before.</summary>
+        public int Commands { get; set; }
+
         /// <summary>Sessions that were given up while they wait.</summary>
         public List<PostgresLane> Lost { get; } = [];
 
