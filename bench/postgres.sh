@@ -1,4 +1,4 @@
-# Sourced by the scripts beside it: a throwaway PostgreSQL on port $postgres_port (5094), in $folder/pg.
+# Sourced by the scripts beside it: a throwaway PostgreSQL on port $postgres_port (5094), in $folder/pg, and the audit of a shop, for $server.
 postgres_bin=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)
 postgres_port=${postgres_port:-5094}
 # The SDK does not start without ICU unless it is told that none is needed; the program needs none.

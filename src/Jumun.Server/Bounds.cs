@@ -99,9 +99,6 @@ internal static class Bounds
     /// <summary>Connections that read a SQLite file at once. A further reader waits.</summary>
     public const int SqliteReaders = 8;
 
-    /// <summary>From how many commands on, in the last batches of both together, a PostgreSQL of its own is written to by two lanes.</summary>
-    public const int CommandsForTwoLanes = 64;
-
     /// <summary>How long the lock of a file is tried for, in milliseconds: whoever looks whether it is held has it for an instant.</summary>
     public const int LockMilliseconds = 500;
 
@@ -122,6 +119,9 @@ internal static class Bounds
 
     /// <summary>Connections that read from PostgreSQL at once. A further reader waits.</summary>
     public const int PostgresReaders = 32;
+
+    /// <summary>From how many commands on, in the last batches of both together, a PostgreSQL of its own is written to by two lanes.</summary>
+    public const int CommandsForTwoLanes = 64;
 
     /// <summary>How long a connection to PostgreSQL may take, in seconds.</summary>
     public const int PostgresConnectSeconds = 5;

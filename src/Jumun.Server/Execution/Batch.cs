@@ -20,6 +20,12 @@ internal sealed class Batch
     /// <summary>The name by which its commit can be looked up.</summary>
     public Guid BatchId { get; private set; }
 
+    /// <summary>When it was begun: before its rows were loaded, and so before it was decided, which its working set is stamped with.</summary>
+    public DateTimeOffset BegunAt { get; private set; }
+
+    /// <summary>Of how many commands it is.</summary>
+    public int Commands { get; private set; }
+
     /// <summary>Whether these commands were tried before, and another process was first.</summary>
     public bool IsRetry { get; private set; }
 
@@ -40,12 +46,6 @@ internal sealed class Batch
 
     /// <summary>Hands over what the store holds under a key; may be called while going through the keys.</summary>
     public void Found(IdempotencyKey key, KeyedAnswer answer) => CollectionsMarshal.GetValueRefOrNullRef(Keys, key) = answer;
-
-    /// <summary>When it was begun: before its rows were loaded, and so before it was decided, which its working set is stamped with.</summary>
-    public DateTimeOffset BegunAt { get; private set; }
-
-    /// <summary>Of how many commands it is.</summary>
-    public int Commands { get; private set; }
 
     /// <summary>Gives it another name, before it is loaded.</summary>
     public void Rename() => BatchId = Guid.CreateVersion7(BegunAt);

@@ -21,30 +21,25 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
     /// <summary>
     /// The partitions that are this process's now: none when the leases were not renewed in time.
     /// </summary>
-    public IReadOnlyList<short> Partitions
-    {
-        get
-        {
-            Held now = Volatile.Read(ref held);
-            return Stopwatch.GetElapsedTime(now.RenewedAt) < now.Share.GoodFor ? now.Share.Partitions : [];
-        }
-    }
+    public IReadOnlyList<short> Partitions => Current.Partitions;
 
     /// <summary>Whether this process sweeps: the one that holds the first partition does.</summary>
     public bool Sweeps => Partitions is [0, ..];
 
     /// <summary>Whether its leases are renewed and its clock is right, whatever it holds: it may do what whoever sweeps is late with.</summary>
-    public bool StandsIn
+    public bool StandsIn => Current.Processes > 0;
+
+    /// <summary>Processes on this database, this one included.</summary>
+    public int Processes => Volatile.Read(ref held).Share.Processes;
+
+    private LeasedShare Current
     {
         get
         {
             Held now = Volatile.Read(ref held);
-            return now.Share.Processes > 0 && Stopwatch.GetElapsedTime(now.RenewedAt) < now.Share.GoodFor;
+            return Stopwatch.GetElapsedTime(now.RenewedAt) < now.Share.GoodFor ? now.Share : LeasedShare.Nothing;
         }
     }
-
-    /// <summary>Processes on this database, this one included.</summary>
-    public int Processes => Volatile.Read(ref held).Share.Processes;
 
     /// <summary>Begins work on the partitions: until it is released none of them is handed to another process that asks for its share.</summary>
     public Task UseAsync(CancellationToken stopping) => unused.WaitAsync(stopping);

@@ -195,6 +195,28 @@ public sealed class PostgresStoreTests : StoreContract
     }
 
     [Fact]
+    public async Task Much_work_goes_two_lanes_and_little_one()
+    {
+        var store = (PostgresStore)Store;
+        var charge = new ChargePoints("m", 1);
+        var open = new TaskCompletionSource();
+        var held = new TaskCompletionSource();
+        store.Fault = point => point == PostgresStore.FaultPoint.Load && held.TrySetResult() ? open.Task : Task.CompletedTask;
+        Task first = ChargeAsync("m", 1);
+        await held.Task;
+
+        // What gathers meanwhile is one batch.
+        Task[] charges = [.. Enumerable.Range(0, Bounds.CommandsForTwoLanes).Select(i => ChargeAsync($"m{i}", 1))];
+        Assert.Equal(0, store.LaneOf(charge));
+        open.SetResult();
+        await Task.WhenAll([first, .. charges]);
+        Assert.Equal(1, store.LaneOf(charge));
+        await ChargeAsync("m", 1);
+        await ProductAsync(stock: 1);
+        Assert.Equal(0, store.LaneOf(charge));
+    }
+
+    [Fact]
     public async Task A_hot_batch_takes_two_round_trips_of_few_commands()
     {
         var store = (PostgresStore)Store;
