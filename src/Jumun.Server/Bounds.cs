@@ -21,7 +21,7 @@ internal static class Bounds
     /// </summary>
     public const int SplitMilliseconds = 1_000;
 
-    /// <summary>How often a batch is settled when other processes are first; the last try is answered 503.</summary>
+    /// <summary>How often a batch is settled when other writers are first; the last try is answered 503.</summary>
     public const int BatchTries = 4;
 
     /// <summary>Longest pause before a batch is tried again, in milliseconds: doubled from try to try, and shortened at random.</summary>
@@ -120,7 +120,10 @@ internal static class Bounds
     /// <summary>Connections that read from PostgreSQL at once. A further reader waits.</summary>
     public const int PostgresReaders = 32;
 
-    /// <summary>From how many commands on, in the last batches of both together, a PostgreSQL of its own is written to by two lanes.</summary>
+    /// <summary>
+    /// From how many commands on, in the last batches of both together, a PostgreSQL of its own is written to by two lanes, unless
+    /// <c>Jumun__SecondLaneFrom</c> says another number.
+    /// </summary>
     public const int CommandsForTwoLanes = 64;
 
     /// <summary>How long a connection to PostgreSQL may take, in seconds.</summary>

@@ -53,6 +53,12 @@ internal sealed record Settings
                 "coordinator" => false,
                 string other => throw new SetupException($"Jumun__Shards__Lanes is '{other}'. It must be 'nodes' or 'coordinator'."),
             },
+            SecondLaneFrom = configuration["Jumun:SecondLaneFrom"] switch
+            {
+                null or "" => Bounds.CommandsForTwoLanes,
+                string text when int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value > 0 => value,
+                string text => throw new SetupException($"Jumun__SecondLaneFrom is '{text}'. It must be a whole number from 1 to {int.MaxValue}."),
+            },
         };
         return new Settings
         {
@@ -111,6 +117,9 @@ internal sealed record StoreSettings(StoreKind Kind, string Address)
 {
     /// <summary>Whether a cluster's batches go straight to the nodes of their members; otherwise by way of the coordinator.</summary>
     public bool HasLanePerNode { get; init; } = true;
+
+    /// <summary>From how many commands in the last batches on a PostgreSQL of its own is written to by two lanes; 1 for always.</summary>
+    public int SecondLaneFrom { get; init; } = Bounds.CommandsForTwoLanes;
 
     private const string PostgresExample = "'Host=localhost;Database=jumun;Username=jumun;Password=…'";
 

@@ -86,7 +86,7 @@ internal sealed class ShopHost : IAsyncDisposable
     public static async Task<IStore> OpenAsync(StoreSettings store) => store.Kind switch
     {
         StoreKind.Sqlite => SqliteStore.Open(store.Address),
-        StoreKind.Postgres => await PostgresStore.OpenAsync(store.Address, processName: null, store.HasLanePerNode).ConfigureAwait(false),
+        StoreKind.Postgres => await PostgresStore.OpenAsync(store.Address, processName: null, store.HasLanePerNode, store.SecondLaneFrom).ConfigureAwait(false),
     };
 
     private static ISink OpenSink(DataPlatformSettings settings, TimeProvider clock) => settings.Sink switch

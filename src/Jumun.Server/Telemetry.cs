@@ -40,7 +40,7 @@ internal sealed class Metrics : IDisposable
         meter.CreateObservableCounter("jumun.batches", () => executor.Counters.Batches, "{batch}", "Batches settled.");
         meter.CreateObservableCounter("jumun.commits", () => executor.Counters.Commits, "{commit}", "Commits: one fsync each.");
         meter.CreateObservableCounter(
-            "jumun.batch.races", () => executor.Counters.Races, "{race}", "Batches settled anew because another process was first.");
+            "jumun.batch.races", () => executor.Counters.Races, "{race}", "Batches settled anew because another writer was first.");
         meter.CreateObservableUpDownCounter("jumun.queue.length", () => executor.QueueLength, "{command}", "Commands that wait.");
         meter.CreateObservableCounter(
             "jumun.queue.rejections", () => executor.Counters.Rejections, "{command}", "Commands not taken: the queue was full, or the server drained.");

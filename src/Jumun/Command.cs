@@ -25,8 +25,8 @@ public interface IOfMember
 }
 
 /// <summary>
-/// A command that needs nothing but rows of its member: none that many want at once, as products and coupons are. Stores may settle such
-/// commands beside all others.
+/// A command that locks nothing but rows of its member: none that many want at once, as products and coupons are. (What a payment adds to a
+/// product's sales goes to a slot of its lane's own.) Stores may settle such commands beside all others.
 /// </summary>
 public interface IOfMemberAlone : IOfMember;
 

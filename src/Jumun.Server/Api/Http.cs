@@ -14,19 +14,20 @@ using Microsoft.Extensions.Primitives;
 namespace Jumun.Server.Api;
 
 /// <summary>What all handlers need: where commands are settled, where reads come from, and what the operator set.</summary>
-internal sealed record Shop(Executor Executor, Stores.IStore Store, OrderIds OrderIds, TimeProvider Clock, Settings Settings)
+internal sealed record Shop(Executor Executor, Stores.IStore Store, OrderIds OrderIds, TimeProvider Clock, Leases Leases, Settings Settings)
 {
     /// <summary>Now, for reads: commands are stamped by their batch.</summary>
     public DateTimeOffset Now => Clock.GetUtcNow();
 
     /// <summary>
     /// An order as it is now. Where its window is over and nothing says yet how it ended, its end is settled first: a payment of the
-    /// last moment may be about to commit, and nobody may be told that an order has expired which is paid after all.
+    /// last moment may be about to commit, and nobody may be told that an order has expired which is paid after all. Only where the
+    /// clock is known to be right: by one that is ahead it would end what others may still pay.
     /// </summary>
     public async ValueTask<(OrderView? Order, Refusal? Refusal)> OrderAsync(string memberId, Guid orderId)
     {
         OrderView? order = await Store.OrderAsync(memberId, orderId, Now).ConfigureAwait(false);
-        if (order is not { Status: OrderStatus.Expired, EndedAt: null })
+        if (order is not { Status: OrderStatus.Expired, EndedAt: null } || !Leases.StandsIn)
         {
             return (order, null);
         }

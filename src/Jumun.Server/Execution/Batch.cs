@@ -26,7 +26,7 @@ internal sealed class Batch
     /// <summary>Of how many commands it is.</summary>
     public int Commands { get; private set; }
 
-    /// <summary>Whether these commands were tried before, and another process was first.</summary>
+    /// <summary>Whether these commands were tried before, and another writer was first.</summary>
     public bool IsRetry { get; private set; }
 
     /// <summary>The rows.</summary>

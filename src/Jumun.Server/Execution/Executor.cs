@@ -22,8 +22,8 @@ internal readonly record struct Settlement(Answer? Answer, StoredAnswer? Stored,
 
 /// <summary>
 /// Settles commands in batches: takes what is queued, loads all rows that those commands need, decides each in order of
-/// arrival, commits everything at once and only then answers. While one batch commits, the next one gathers. There is one lane
-/// of batches, or one for each node of a divided database; what a command is about says which is its own.
+/// arrival, commits everything at once and only then answers. While one batch commits, the next one gathers. The store says how many
+/// lanes of batches there are, and which one a command goes (<see cref="IStore.LaneOf"/>).
 /// </summary>
 internal sealed partial class Executor : IAsyncDisposable
 {
@@ -35,7 +35,8 @@ internal sealed partial class Executor : IAsyncDisposable
     private static readonly Refusal KeyReused = new(RefusalCode.IdempotencyKeyReused);
     private static readonly Refusal KeyInUse = new(RefusalCode.IdempotencyKeyInUse);
 
-    private readonly ConcurrentDictionary<IdempotencyKey, int> unsettledKeys = new();
+    // Where the requests under a key wait that are not settled yet, and how many they are.
+    private readonly ConcurrentDictionary<IdempotencyKey, (Lane Lane, int Count)> unsettledKeys = new();
     private readonly IStore store;
     private readonly TimeProvider clock;
     private readonly ILogger<Executor> log;
@@ -134,8 +135,12 @@ internal sealed partial class Executor : IAsyncDisposable
 
     private async ValueTask<Settlement> SubmitKeyedAsync(Submission submission, IdempotencyKey key)
     {
-        bool isDuplicate = unsettledKeys.AddOrUpdate(key, 1, static (_, count) => count + 1) > 1;
-        if (Enqueue(submission, LaneOf(submission.Command)) is { } refusal)
+        // A duplicate goes behind the first, wherever its like goes by now: before it, it would be decided as if it were the first, and
+        // beside it, the two batches would wait for one key.
+        (Lane lane, int count) = unsettledKeys.AddOrUpdate(
+            key, static (_, lane) => (lane, 1), static (_, waiting, _) => (waiting.Lane, waiting.Count + 1), LaneOf(submission.Command));
+        bool isDuplicate = count > 1;
+        if (Enqueue(submission, lane) is { } refusal)
         {
             Settled(key);
             return Settlement.Of(refusal);
@@ -156,7 +161,7 @@ internal sealed partial class Executor : IAsyncDisposable
         }
     }
 
-    private Lane LaneOf(Command command) => lanes.Length == 1 ? lanes[0] : lanes[store.LaneOf(command)];
+    private Lane LaneOf(Command command) => lanes[store.LaneOf(command)];
 
     private Refusal? Enqueue(Submission submission, Lane lane)
     {
@@ -171,9 +176,9 @@ internal sealed partial class Executor : IAsyncDisposable
 
     private void Settled(IdempotencyKey key)
     {
-        while (unsettledKeys.TryGetValue(key, out int count))
+        while (unsettledKeys.TryGetValue(key, out (Lane Lane, int Count) waiting))
         {
-            if (count == 1 ? unsettledKeys.TryRemove(new(key, 1)) : unsettledKeys.TryUpdate(key, count - 1, count))
+            if (waiting.Count == 1 ? unsettledKeys.TryRemove(new(key, waiting)) : unsettledKeys.TryUpdate(key, (waiting.Lane, waiting.Count - 1), waiting))
             {
                 return;
             }
@@ -300,8 +305,8 @@ internal sealed partial class Executor : IAsyncDisposable
     }
 
     /// <summary>
-    /// Settles a batch on a store that other processes write to as well. Where one of them was first the batch begins anew,
-    /// with the rows as they are then, a few times and after pauses of no common length.
+    /// Settles a batch on a store that other processes, and other lanes, write to as well. Where one of them was first the batch begins
+    /// anew, with the rows as they are then, a few times and after pauses of no common length.
     /// </summary>
     private async ValueTask SettleAmongOthersAsync(Lane lane, List<Submission> submissions)
     {
@@ -348,8 +353,8 @@ internal sealed partial class Executor : IAsyncDisposable
             await store.LoadAsync(batch).ConfigureAwait(false);
         }
 
-        // Decided now, whenever it was begun: meanwhile it may have waited for another process's locks, and a window may have ended. Of two
-        // batches that change one row the later one is stamped later, too.
+        // Decided now, whenever it was begun: meanwhile it may have waited for another batch's locks, and a window may have ended. Of two
+        // batches that change one row the later one is not stamped earlier.
         batch.Rows.Now = NextMoment();
         foreach (Submission submission in submissions)
         {

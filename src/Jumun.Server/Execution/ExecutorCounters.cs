@@ -28,7 +28,7 @@ internal sealed class ExecutorCounters
     /// <summary>Batches that wrote something: one commit and one fsync each.</summary>
     public long Commits => Volatile.Read(ref commits);
 
-    /// <summary>Batches that were settled anew because another process was first.</summary>
+    /// <summary>Batches that were settled anew because another writer was first.</summary>
     public long Races => Volatile.Read(ref races);
 
     /// <summary>Commands that were not taken, because the queue was full or the server drains.</summary>

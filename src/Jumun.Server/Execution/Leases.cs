@@ -26,7 +26,7 @@ internal sealed class Leases(IStore store, ILogger<Leases> log) : BackgroundServ
     /// <summary>Whether this process sweeps: the one that holds the first partition does.</summary>
     public bool Sweeps => Partitions is [0, ..];
 
-    /// <summary>Whether its leases are renewed and its clock is right, whatever it holds: it may do what whoever sweeps is late with.</summary>
+    /// <summary>Whether its leases are renewed and its clock is right, whatever it holds: it may end orders that whoever sweeps is late with.</summary>
     public bool StandsIn => Current.Processes > 0;
 
     /// <summary>Processes on this database, this one included.</summary>

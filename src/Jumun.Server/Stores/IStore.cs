@@ -27,12 +27,12 @@ internal interface IStore : IAsyncDisposable
     /// a row that guards it, until <see cref="CommitAsync"/> or <see cref="AbandonAsync(int)"/>.
     /// </summary>
     /// <exception cref="StoreUnavailableException">The database cannot be reached; nothing was written.</exception>
-    /// <exception cref="StoreRaceException">Another process was first; nothing was written.</exception>
+    /// <exception cref="StoreRaceException">Another writer was first; nothing was written.</exception>
     ValueTask LoadAsync(Batch batch);
 
     /// <summary>Writes all changes of the batch and commits them durably.</summary>
     /// <exception cref="StoreUnavailableException">The database went away; the exception knows whether the outcome is known.</exception>
-    /// <exception cref="StoreRaceException">Another process was first; nothing was written.</exception>
+    /// <exception cref="StoreRaceException">Another writer was first; nothing was written.</exception>
     /// <exception cref="StoreRejectedException">A constraint was violated, which is a bug; nothing was written.</exception>
     ValueTask CommitAsync(Batch batch);
 

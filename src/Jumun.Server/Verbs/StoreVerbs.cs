@@ -55,7 +55,8 @@ internal static class StoreVerbs
         Settings settings = Surroundings.Settings();
         await using IStore store = await ShopHost.OpenAsync(settings.Store).ConfigureAwait(false);
         await using var executor = new Executor(store, TimeProvider.System, NullLogger<Executor>.Instance);
-        var shop = new Shop(executor, store, new OrderIds(TimeProvider.System), TimeProvider.System, settings);
+        using var leases = new Leases(store, NullLogger<Leases>.Instance);
+        var shop = new Shop(executor, store, new OrderIds(TimeProvider.System), TimeProvider.System, leases, settings);
         Console.WriteLine(
             await DemoCatalogue.FillAsync(shop).ConfigureAwait(false)
                 ? $"{settings.Store.Name} has a demo catalogue."

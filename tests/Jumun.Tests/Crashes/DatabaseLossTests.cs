@@ -213,6 +213,7 @@ public sealed class DatabaseLossTests
         Assert.True(storm.Log.Count > 100 * losses, $"The storm was a breeze: {storm.Figures}.");
         Assert.True(storm.Refusals > 0, $"Nobody noticed that the database was lost: {storm.Figures}.");
         await storm.ReconcileAsync(cancellation);
+        await BothLanesPaidAsync(hosts);
 
         // The sweep has gone on, too: what nobody paid for is back.
         await TestShop.UntilAsync(async () => (long)(await storm.Admin.GetAsync($"/products/{held}", cancellation))["stock"]! == 1, seconds: 90);
@@ -220,6 +221,14 @@ public sealed class DatabaseLossTests
             $"{losses} losses; {storm.Figures}; {longest.TotalSeconds:0.00} s at most until the first 2xx; {server.Said.Count} lines; the audit holds");
         Assert.True(server.Said.Count <= LinesPerLoss * (losses + shop.MoreLosses), string.Join('\n', server.Said.Take(100)));
         return server.Said;
+    }
+
+    /// <summary>Each lane counts its sales in a slot of its own: both were there to be lost.</summary>
+    private static async Task BothLanesPaidAsync(PostgresCluster[] hosts)
+    {
+        const string Slots = "SELECT count(DISTINCT slot) FROM sales WHERE NOT pg_is_in_recovery() HAVING NOT pg_is_in_recovery()";
+        string?[] slots = await Task.WhenAll(hosts.Where(host => host.ProcessId is not null).Select(host => host.ScalarAsync(Slots)));
+        Assert.Equal(["2"], slots.Where(count => count is not null));
     }
 
     /// <summary>An order that nobody pays for, of the only piece of a product: the product.</summary>

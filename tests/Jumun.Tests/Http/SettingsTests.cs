@@ -57,6 +57,8 @@ public sealed class SettingsTests
     [InlineData("Jumun:RateLimit:PermitsPerSecond", "0", "Jumun__RateLimit__PermitsPerSecond")]
     [InlineData("Jumun:RateLimit:Burst", "many", "Jumun__RateLimit__Burst")]
     [InlineData("Jumun:Console:ClientId", "console", "Jumun__Auth__Authority")]
+    [InlineData("Jumun:SecondLaneFrom", "0", "Jumun__SecondLaneFrom")]
+    [InlineData("Jumun:SecondLaneFrom", "many", "Jumun__SecondLaneFrom")]
     public async Task A_setting_that_makes_no_sense_refuses_to_start_and_is_named(string name, string value, string named)
     {
         SetupException refused = await Assert.ThrowsAsync<SetupException>(() => StartAsync(new() { [name] = value }));

@@ -133,7 +133,7 @@ public sealed class FormPageTests : IAsyncLifetime
 
     private async Task<long> StockAsync() => (await store.ProductAsync(product))!.Stock;
 
-    private Form NewForm() => new(new Shop(executor, store, new OrderIds(clock), clock, null!), product);
+    private Form NewForm() => new(new Shop(executor, store, new OrderIds(clock), clock, null!, null!), product);
 
     private sealed class Form : FormPage
     {

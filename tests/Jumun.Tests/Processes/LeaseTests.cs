@@ -83,6 +83,27 @@ public sealed class LeaseTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_process_whose_clock_is_off_ends_no_order_that_somebody_looks_at()
+    {
+        await ClockAsync("- interval '11 minutes'");
+        Dictionary<string, string?> settings = new() { ["Jumun:Store"] = "postgres", ["ConnectionStrings:Jumun"] = database };
+        await using TestShop shop = await TestShop.StartAsync(settings);
+        await using TestShop ahead = await TestShop.StartAsync(
+            new(settings) { ["ConnectionStrings:Jumun"] = $"{database};Search Path=aside,pg_catalog,public" });
+        ahead.Clock.Advance(TimeSpan.FromMinutes(11));
+        TestCaller member = shop.As("m");
+        await member.ChargeAsync(10_000);
+        TestAnswer order = (await member.OrderAsync(await shop.AsAdmin().CreateProductAsync("mug"))).Is(201);
+        foreach (string path in (string[])[$"/members/m/orders/{order["orderId"]}", $"/payment/{order["paymentId"]}"])
+        {
+            Assert.Equal("expired", (string?)(await ahead.As("m").GetAsync(path)).Is(200)["status"]);
+        }
+
+        (await member.PayAsync(order)).Is(200);
+        Assert.Equal("completed", (string?)(await ahead.As("m").GetAsync($"/payment/{order["paymentId"]}")).Is(200)["status"]);
+    }
+
+    [Fact]
     public async Task Reads_that_take_every_connection_keep_no_process_from_its_leases()
     {
         Guid process = NewProcess();

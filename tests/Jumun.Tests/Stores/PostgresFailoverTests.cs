@@ -28,7 +28,7 @@ public sealed class PostgresFailoverTests
         await standby.StopAsync();
         Task<long?> waiting = ChargedAsync(2);
         await Task.Delay(300, TestContext.Current.CancellationToken);
-        await primary.ExecuteAsync($"SELECT pg_cancel_backend({store.BackendOf(new ChargePoints("m", 1))})");
+        await primary.ExecuteAsync($"SELECT pg_cancel_backend({store.BackendOf(lane: 0)})");
         await Task.Delay(300, TestContext.Current.CancellationToken);
         Assert.False(waiting.IsCompleted);
         await standby.StartAsync();

@@ -301,7 +301,7 @@ public sealed class PostgresFaultTests : IAsyncLifetime
     }
 
     /// <summary>The lane of charges has it.</summary>
-    private int? Session => store.BackendOf(new ChargePoints("m", 1));
+    private int? Session => store.BackendOf(lane: 0);
 
     private Task TerminateAsync() => RunAsync($"SELECT pg_terminate_backend({Session}, 5000)");
 

@@ -1,5 +1,8 @@
+using Jumun.Cart;
 using Jumun.Coupons;
 using Jumun.Orders;
+using Jumun.Payments;
+using Jumun.Points;
 using Jumun.Products;
 using Jumun.Server;
 using Jumun.Server.Execution;
@@ -10,7 +13,7 @@ using Npgsql;
 namespace Jumun.Tests.Stores;
 
 /// <summary>
-/// Two processes want the same rows all the time, each names them in an order of its own, and they never wait for each
+/// Two processes, of two lanes each, want the same rows all the time, each names them in an order of its own, and they never wait for each
 /// other in a circle. A deadlock would be settled anew and no client would see it, so PostgreSQL itself is asked.
 /// </summary>
 public sealed class PostgresLockOrderTests : IAsyncLifetime
@@ -29,6 +32,18 @@ public sealed class PostgresLockOrderTests : IAsyncLifetime
     {
         // PostgreSQL counts what a session met at the latest when it ends.
         await Task.WhenAll(LiveAsync("one", descending: false), LiveAsync("two", descending: true));
+        await NoneWaitedInACircleAsync();
+    }
+
+    [Fact]
+    public async Task Wallets_are_locked_in_one_order_by_carts_refunds_charges_and_payments()
+    {
+        await Task.WhenAll(SpendAsync("one", descending: false), SpendAsync("two", descending: true));
+        await NoneWaitedInACircleAsync();
+    }
+
+    private async Task NoneWaitedInACircleAsync()
+    {
         await using var server = new NpgsqlConnection($"{database};Pooling=false");
         await server.OpenAsync(TestContext.Current.CancellationToken);
         await using var command = new NpgsqlCommand("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()", server);
@@ -37,7 +52,7 @@ public sealed class PostgresLockOrderTests : IAsyncLifetime
 
     private async Task LiveAsync(string name, bool descending)
     {
-        await using PostgresStore store = await PostgresStore.OpenAsync(database, name);
+        await using PostgresStore store = await PostgresStore.OpenAsync(database, name, secondLaneFrom: 1);
         await using var executor = new Executor(store, TimeProvider.System, NullLogger<Executor>.Instance);
         DateTimeOffset now = DateTimeOffset.FromUnixTimeMilliseconds(TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds());
         for (int i = 0; i < Rows / 2; i++)
@@ -60,5 +75,33 @@ public sealed class PostgresLockOrderTests : IAsyncLifetime
                 await executor.SubmitAsync(new CancelOrder(member, order.OrderId, ByAdministrator: false, TimeSpan.FromDays(7)));
             }
         }
+    }
+
+    /// <summary>The same members all the time: in one lane their carts and refunds, in the other their charges and payments.</summary>
+    private async Task SpendAsync(string name, bool descending)
+    {
+        await using PostgresStore store = await PostgresStore.OpenAsync(database, name, secondLaneFrom: 1);
+        await using var executor = new Executor(store, TimeProvider.System, NullLogger<Executor>.Instance);
+        long product = ((ProductView)(await executor.SubmitAsync(new CreateProduct("mug", 1, 1_000_000))).Answer!).ProductId;
+        string[] members = [.. Enumerable.Range(1, Rows).Select(i => $"m{(descending ? Rows + 1 - i : i)}")];
+        List<OrderView> paid = [];
+        for (int round = 0; round < 150; round++)
+        {
+            OrderView[] ordered = [.. (await AllAsync(members.Select(
+                member => new PlaceOrder(member, orderIds.Next(), [new OrderItem(product, 1)], null, null, TimeSpan.FromMinutes(10)))))
+                .Select(settlement => settlement.Answer).OfType<OrderView>()];
+            await AllAsync(
+                [.. members.Select(member => new ChargePoints(member, 10)),
+                .. ordered.Select(order => new PayOrder(order.MemberId, order.OrderId)),
+                .. members.Select((member, i) => i % 2 == 0 ? new PutCartLine(member, product, 1) : (Command)new RemoveCartLine(member, null)),
+                .. paid.Select(order => new CancelOrder(order.MemberId, order.OrderId, ByAdministrator: true, TimeSpan.FromDays(7))),
+                new ChargePoints($"{name}{round}", 1)]);
+            paid = [.. ordered];
+        }
+
+        Assert.True(executor.Counters.Races > 0, "They never met.");
+
+        Task<Settlement[]> AllAsync(IEnumerable<Command> commands) =>
+            Task.WhenAll(commands.Select(command => executor.SubmitAsync(command).AsTask()));
     }
 }

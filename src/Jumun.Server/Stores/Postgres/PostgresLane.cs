@@ -38,8 +38,8 @@ internal sealed class PostgresLane : IDisposable
     /// <summary>The process of the server that serves this connection.</summary>
     public int BackendId => connection.ProcessID;
 
-    /// <summary>Commands of the last load and write.</summary>
-    public (int Load, int Write) Commands => (load.Commands, write.Commands);
+    /// <summary>Statements of the last load and write.</summary>
+    public (int Load, int Write) Statements => (load.Statements, write.Statements);
 
     /// <summary>By what its statements are divided.</summary>
     public ShardMap Map => map;

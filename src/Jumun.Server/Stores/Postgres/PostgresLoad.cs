@@ -62,7 +62,8 @@ internal sealed partial class PostgresLoad(NpgsqlConnection connection, ShardMap
     // by the ledger's key, and begins anew.
     private readonly PostgresStatement wallets = new("SELECT member_id, balance, entries, events FROM wallets WHERE member_id = ANY($1)");
 
-    // Locked where the ledger does not guard it, for a cart, and where a batch has lost such a race before.
+    // Locked where the ledger does not guard it, for a cart, and where a batch has lost such a race before. All of a batch or none: those
+    // that it writes without are locked when they are written, in the same order, and one lock of each kind could be half of a circle.
     private readonly PostgresStatement lockedWallets = new(
         "SELECT member_id, balance, entries, events FROM wallets WHERE member_id = ANY($1) ORDER BY member_id FOR NO KEY UPDATE",
         map.Members.Count);
@@ -103,8 +104,8 @@ internal sealed partial class PostgresLoad(NpgsqlConnection connection, ShardMap
     /// <summary>What the queue needs to know of an event that was loaded.</summary>
     public Dictionary<Guid, QueuedEvent> Events { get; } = [];
 
-    /// <summary>Commands of the last batch.</summary>
-    public int Commands => load.BatchCommands.Count + after.BatchCommands.Count;
+    /// <summary>Statements of the last batch.</summary>
+    public int Statements => load.BatchCommands.Count + after.BatchCommands.Count;
 
     public void Dispose()
     {
@@ -293,9 +294,10 @@ internal sealed partial class PostgresLoad(NpgsqlConnection connection, ShardMap
         }
 
         members.UnionWith(rows.Wallets.Keys);
+        bool locked = batch.IsRetry || WithoutWallet.Count > 0;
         foreach (string memberId in members)
         {
-            if (batch.IsRetry || WithoutWallet.Contains(memberId))
+            if (locked)
             {
                 lockedWallets.Row(map.Members.Of(memberId)).Add(memberId);
             }

@@ -13,8 +13,8 @@ internal sealed partial class PostgresStore
     /// <summary>
     /// On one database, when there is much to do, what needs nothing but its member's rows goes one lane, charges and payments, and all else
     /// another: the two hardly ever meet, and one works while the other waits for its disk. Of little, two lanes would only make two small
-    /// batches of one, each with its commit. On a cluster a coupon's claims go where the coupon is, because
-    /// they wait for its lock; all else of a member where the member is.
+    /// batches of one, each with its commit; and while the second cannot be opened, the first does all. On a cluster a coupon's claims go
+    /// where the coupon is, because they wait for its lock; all else of a member where the member is.
     /// </summary>
     public int LaneOf(Command command)
     {
@@ -26,7 +26,7 @@ internal sealed partial class PostgresStore
 
         if (!current.IsDivided)
         {
-            return command is IOfMemberAlone && sides[0].Commands + sides[1].Commands >= Bounds.CommandsForTwoLanes ? 1 : 0;
+            return command is IOfMemberAlone && sides[0].Commands + sides[1].Commands >= secondLaneFrom && !sides[1].IsAway ? 1 : 0;
         }
 
         return command switch

@@ -15,6 +15,7 @@ internal sealed partial class PostgresStore : IStore
     private readonly PointReads pointReads;
     private readonly string? laneAddress;
     private readonly short slot;
+    private readonly int secondLaneFrom;
     private readonly SemaphoreSlim reading = new(1);
     private readonly SweepMark keys = new();
     private readonly SweepMark pendingOrders = new();
@@ -25,12 +26,13 @@ internal sealed partial class PostgresStore : IStore
     private bool isLooking;
     private long sweptAt = Stopwatch.GetTimestamp();
 
-    private PostgresStore(PostgresHosts readers, string? laneAddress, short slot)
+    private PostgresStore(PostgresHosts readers, string? laneAddress, short slot, int secondLaneFrom)
     {
         this.readers = readers;
         pointReads = new PointReads(ReadPointsAsync);
         this.laneAddress = laneAddress;
         this.slot = slot;
+        this.secondLaneFrom = secondLaneFrom;
     }
 
     /// <summary>A place in the life of a batch where tests make the database fail.</summary>
@@ -52,23 +54,25 @@ internal sealed partial class PostgresStore : IStore
     /// <summary>Awaited at each point; what it throws happens there. Null outside tests.</summary>
     internal Func<FaultPoint, Task>? Fault { get; set; }
 
-    /// <summary>The server's process for the lane of such a command; null while that has no session.</summary>
-    internal int? BackendOf(Command command) => sides[LaneOf(command)].Lane?.BackendId;
+    /// <summary>The server's process for a lane; null while that has no session.</summary>
+    internal int? BackendOf(int lane) => sides[lane].Lane?.BackendId;
 
-    /// <summary>Statements of the last batch of the lane of such a command, in each of its round trips.</summary>
-    internal (int Load, int Write) StatementsOf(Command command) => sides[LaneOf(command)].Lane?.Commands ?? default;
+    /// <summary>Statements of the last batch of a lane, in each of its round trips.</summary>
+    internal (int Load, int Write) StatementsOf(int lane) => sides[lane].Lane?.Statements ?? default;
 
     /// <summary>Opens the database for a server.</summary>
     /// <param name="connectionString">As Npgsql reads it; several hosts for failover.</param>
     /// <param name="processName">What tells this process from others on the database; null for the machine's name and the process id.</param>
     /// <param name="hasLanePerNode">Whether a cluster's batches go to the node of their members, a lane each, and not all by way of the coordinator.</param>
+    /// <param name="secondLaneFrom">On a database of its own: from how many commands in the last batches on there are two lanes.</param>
     /// <exception cref="SetupException">It cannot be reached, or its schema is not what 'migrate' brings.</exception>
-    public static async Task<PostgresStore> OpenAsync(string connectionString, string? processName, bool hasLanePerNode = true)
+    public static async Task<PostgresStore> OpenAsync(
+        string connectionString, string? processName, bool hasLanePerNode = true, int secondLaneFrom = Bounds.CommandsForTwoLanes)
     {
         processName ??= string.Create(
             System.Globalization.CultureInfo.InvariantCulture, $"{Environment.MachineName}:{Environment.ProcessId}");
         var store = new PostgresStore(
-            PostgresConnections.Readers(connectionString), connectionString, PostgresHash.SlotOf(processName));
+            PostgresConnections.Readers(connectionString), connectionString, PostgresHash.SlotOf(processName), secondLaneFrom);
         return await store.CheckedAsync(async () =>
         {
             await store.MustBeCurrentAsync().ConfigureAwait(false);
@@ -80,7 +84,7 @@ internal sealed partial class PostgresStore : IStore
     /// <exception cref="SetupException">It cannot be reached, or its schema is another version's.</exception>
     public static async Task<PostgresStore> OpenForReadingAsync(string connectionString)
     {
-        var store = new PostgresStore(PostgresConnections.Readers(connectionString), laneAddress: null, slot: 0);
+        var store = new PostgresStore(PostgresConnections.Readers(connectionString), laneAddress: null, slot: 0, secondLaneFrom: 1);
         return await store.CheckedAsync(store.MustBeCurrentAsync).ConfigureAwait(false);
     }
 
@@ -136,10 +140,11 @@ internal sealed partial class PostgresStore : IStore
         }
     }
 
-    /// <summary>Whether its lanes have their sessions. On a cluster those that have one go on without the others.</summary>
-    private bool CanWrite() => map.IsDivided
-        ? Array.Exists(sides, static side => side.Lane is not null)
-        : Array.TrueForAll(sides, static side => side.Lane is not null);
+    /// <summary>
+    /// Whether there is a session to write with. On a cluster the lanes that have one go on without the others, on a database of its own the
+    /// first goes on without the second.
+    /// </summary>
+    private bool CanWrite() => map.IsDivided ? Array.Exists(sides, static side => side.Lane is not null) : sides[0].Lane is not null;
 
     /// <summary>Whether this machine's clock is further off the database's than <see cref="Bounds.ClockMilliseconds"/> for certain.</summary>
     /// <param name="ask">Asks the database for its clock.</param>
@@ -225,8 +230,9 @@ internal sealed partial class PostgresStore : IStore
             }
             catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
             {
-                // A node that is away: its lane is opened by the first batch that finds it there.
+                // A node that is away, or a session more than the database has: the lane is opened by the first batch that can.
                 failure ??= PostgresErrors.CannotOpen(side.Hosts.Source, error);
+                side.IsAway = false;
             }
         }
 
@@ -244,6 +250,7 @@ internal sealed partial class PostgresStore : IStore
 
     private async ValueTask<PostgresLane> ReopenAsync(WriteSide side)
     {
+        side.IsAway = true;
         await AtAsync(FaultPoint.Reopen).ConfigureAwait(false);
         if (isMapOld)
         {
@@ -264,12 +271,13 @@ internal sealed partial class PostgresStore : IStore
             (side.Hosts, side.Node) = (HostsOf(there), there);
         }
 
-        // Lanes count apart, as processes do: each locks the rows of its own node first, and two would wait in a circle.
+        // Lanes count apart, as processes do: of counters that both write, one would wait for the other, or both in a circle.
         short own = (short)((slot + Array.IndexOf(sides, side)) % Bounds.SalesSlots);
         try
         {
             PostgresLane opened = await PostgresLane.OpenAsync(side.Hosts, current, own, keys).ConfigureAwait(false);
             side.Lane = opened;
+            side.IsAway = false;
             return opened;
         }
         catch (Exception error) when (PostgresErrors.IsOfDatabase(error))
@@ -367,6 +375,12 @@ internal sealed partial class PostgresStore : IStore
             get => Volatile.Read(ref lane);
             set => Volatile.Write(ref lane, value);
         }
+
+        /// <summary>
+        /// Whether a session is being opened, or the last try failed: then the outage's pulse tries again, and nobody else has to. Looked at from
+        /// elsewhere, perhaps a moment late.
+        /// </summary>
+        public bool IsAway { get; set; }
 
         /// <summary>Of how many commands its last batch was. Whoever hands in a command looks at it from elsewhere, and may see the one before.</summary>
         public int Commands { get; set; }

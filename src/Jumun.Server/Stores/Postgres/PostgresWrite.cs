@@ -138,13 +138,14 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
         "ON CONFLICT (product_id, hour, slot) DO UPDATE SET quantity = sales.quantity + excluded.quantity, amount = sales.amount + excluded.amount");
 
     private readonly List<Wallet> newWallets = [];
+    private readonly List<Wallet> oldWallets = [];
     private readonly List<IdempotencyKey> newKeys = [];
     private readonly List<CartEdit> cartLines = [];
     private readonly Dictionary<(string MemberId, long ProductId), long?> cartEdits = [];
     private readonly List<(long ProductId, long Hour, SalesDelta Delta)> sales = [];
 
-    /// <summary>Commands of the batch that was prepared.</summary>
-    public int Commands => batch.BatchCommands.Count;
+    /// <summary>Statements of the batch that was prepared.</summary>
+    public int Statements => batch.BatchCommands.Count;
 
     public void Dispose() => batch.Dispose();
 
@@ -219,6 +220,7 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
         putCartLines.Clear();
         addSales.Clear();
         newWallets.Clear();
+        oldWallets.Clear();
         newKeys.Clear();
         cartLines.Clear();
         cartEdits.Clear();
@@ -236,7 +238,7 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
             }
             else
             {
-                updateWallets.Row(map.Members.Of(wallet.MemberId)).Add(wallet.MemberId).Add(wallet.Balance).Add(wallet.Entries).Add(wallet.Events);
+                oldWallets.Add(wallet);
             }
         }
 
@@ -245,14 +247,22 @@ internal sealed partial class PostgresWrite(NpgsqlConnection connection, ShardMa
             newWallets.Add(new Wallet(memberId, balance: 0, entries: 0, events: 0));
         }
 
+        // In the order that a load locks them in, and new ones last: of one that is inserted nobody knows, so that only who inserts it, too,
+        // waits for it, and holds all that others may wait for.
+        oldWallets.Sort(static (a, b) => string.CompareOrdinal(a.MemberId, b.MemberId));
+        foreach (Wallet wallet in oldWallets)
+        {
+            updateWallets.Row(map.Members.Of(wallet.MemberId)).Add(wallet.MemberId).Add(wallet.Balance).Add(wallet.Entries).Add(wallet.Events);
+        }
+
         newWallets.Sort(static (a, b) => string.CompareOrdinal(a.MemberId, b.MemberId));
         foreach (Wallet wallet in newWallets)
         {
             insertWallets.Row().Add(wallet.MemberId).Add(wallet.Balance).Add(wallet.Entries).Add(wallet.Events);
         }
 
-        insertWallets.AddTo(batch);
         updateWallets.AddTo(batch);
+        insertWallets.AddTo(batch);
     }
 
     private void AddKeys(Batch changes)
