@@ -131,18 +131,20 @@ internal sealed class TestShop : IAsyncDisposable
 
     /// <summary>
     /// What happens within a time when the machine has nothing else to do, and a machine that runs all the tests has: the best of three tries is
-    /// judged. The next one is made when one was late.
+    /// judged. The next one is made two seconds after one was late.
     /// </summary>
     /// <param name="milliseconds">Within what time.</param>
     /// <param name="tryAsync">Tries it, and says after how many milliseconds it happened.</param>
     public static async Task BestOfThreeAsync(double milliseconds, Func<Task<double>> tryAsync)
     {
-        var took = new List<double>();
-        do
+        var took = new List<double> { await tryAsync() };
+        while (took[^1] > milliseconds && took.Count < 3)
         {
+            // What else the machine does lasts for a while.
+            await Task.Delay(2_000);
             took.Add(await tryAsync());
         }
-        while (took[^1] > milliseconds && took.Count < 3);
+
         string all = string.Join(", ", took.Select(one => $"{one:F0}"));
         Assert.True(took[^1] <= milliseconds, $"It happened after {all} ms, not within {milliseconds} in any try.");
     }

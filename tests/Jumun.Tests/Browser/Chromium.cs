@@ -144,6 +144,9 @@ internal sealed class Chromium : IAsyncDisposable
 
     private static async Task<IBrowser> StartSharedAsync()
     {
+        // A machine that runs all the tests is slow. Where a time is what a test shows, it says which.
+        Assertions.SetDefaultExpectTimeout(30_000);
+
         // Its driver ends with the process, and the browser with its driver.
         IPlaywright playwright = await Playwright.CreateAsync();
         AppDomain.CurrentDomain.ProcessExit += (_, _) => playwright.Dispose();

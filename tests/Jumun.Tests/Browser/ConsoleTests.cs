@@ -405,7 +405,7 @@ public sealed partial class ConsoleTests
         await using TestShop shop = await TestShop.StartAsync();
         await using Chromium browser = await Chromium.StartAsync();
         bool isForPictures = Environment.GetEnvironmentVariable("JUMUN_TEST_SCREENSHOTS") is "1";
-        long coupon = await shop.AsAdmin().CreateCouponAsync(quantity: isForPictures ? 120_000 : 2_000);
+        long coupon = await shop.AsAdmin().CreateCouponAsync(quantity: isForPictures ? 120_000 : 20_000);
         IPage live = await SignInAsync(browser, shop);
         IPage rush = await SignInAsync(browser, shop, $"rush/coupon/{coupon}");
         IPage dark = await SignInAsync(browser, shop, theme: ColorScheme.Dark);
@@ -445,14 +445,16 @@ public sealed partial class ConsoleTests
         if (view.Length > 0)
         {
             await page.GotoAsync($"/console/{view}");
-            await page.Locator("main h1").WaitForAsync();
         }
+
+        // The heading takes the focus a moment after the page is there, also from what is being typed into.
+        await Expect(page.Locator("main h1")).ToBeFocusedAsync();
     }
 
     private static async Task GoAsync(IPage page, string view)
     {
         await page.GetByRole(AriaRole.Link, new() { Name = view, Exact = true }).ClickAsync();
-        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = view, Exact = true, Level = 1 })).ToBeVisibleAsync();
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = view, Exact = true, Level = 1 })).ToBeFocusedAsync();
     }
 
     internal static ILocator Button(IPage page, string name) => page.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });

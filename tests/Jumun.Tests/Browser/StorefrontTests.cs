@@ -291,6 +291,7 @@ public sealed class StorefrontTests
         Assert.Equal(5_000, await shop.As("carol").BalanceAsync());
 
         // The next charge is another intention, although it reads the same.
+        await Expect(page.Locator("[aria-busy]")).ToHaveCountAsync(0);
         await page.GetByLabel("Amount in won").FillAsync("5000");
         await Button(page, "Charge").ClickAsync();
         await Expect(page.Locator(".note.good")).ToContainTextAsync("₩10,000");

@@ -273,8 +273,11 @@ public sealed class SettingsTests
         string path = Path.Combine(folder.FullName, "jumun.db");
         FileStream look = SqliteFile.TryLock(path)!;
         Assert.Null(SqliteFile.TryLock(path));
-        Task<FileStream> start = Task.Run(() => SqliteFile.Lock(path), TestContext.Current.CancellationToken);
-        await Task.WhenAny(start, Task.Delay(50, TestContext.Current.CancellationToken));
+
+        // Each on a thread of its own: a lock is waited for so shortly that a busy pool may not get to giving it back in time.
+        Task<FileStream> start = Task.Factory.StartNew(
+            () => SqliteFile.Lock(path), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        SpinWait.SpinUntil(() => start.IsCompleted, millisecondsTimeout: 50);
         await look.DisposeAsync();
         await using FileStream taken = await start;
         Assert.Contains(path, Assert.Throws<SetupException>(() => SqliteFile.Lock(path)).Message, StringComparison.Ordinal);

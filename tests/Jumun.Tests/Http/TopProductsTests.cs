@@ -132,7 +132,7 @@ public sealed class TopProductsTests
     private static async Task<TestAnswer> FreshAsync(TestShop shop, string query, Func<TestAnswer, bool> isSo)
     {
         TestAnswer? top = null;
-        await TestShop.UntilAsync(async () => isSo(top = await shop.AsNobody().GetAsync($"/products/top{query}")), seconds: 2);
+        await TestShop.UntilAsync(async () => isSo(top = await shop.AsNobody().GetAsync($"/products/top{query}")));
         return top!;
     }
 }

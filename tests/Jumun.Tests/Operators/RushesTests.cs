@@ -11,6 +11,9 @@ public sealed class RushesTests
     {
         await using TestShop shop = await TestShop.StartAsync();
         long coupon = await shop.AsAdmin().CreateCouponAsync(quantity: 1_000);
+
+        // A batch is told of after it was answered, and before the next one is: with this answer the coupon is over and done with.
+        await shop.AsAdmin().CreateProductAsync();
         var rushes = new Rushes(shop.Shop.Executor);
         (await shop.As("member-1").PostAsync($"/coupons/{coupon}")).Is(201);
         await TestShop.UntilAsync(() => Task.FromResult(rushes.Of(isCoupon: true, coupon).Count == 2));
