@@ -87,8 +87,13 @@ public sealed class SyncTests : IDisposable
     {
         await using PostgresCluster cluster = await PostgresCluster.CreateAsync();
         await PostgresStore.MigrateAsync(cluster.ConnectionString());
-        using var server = new ServerProcess(
-            folder.FullName, new() { ["Jumun:Store"] = "postgres", ["ConnectionStrings:Jumun"] = cluster.ConnectionString() });
+        // One lane: a sync may be for the commits of two.
+        using var server = new ServerProcess(folder.FullName, new()
+        {
+            ["Jumun:Store"] = "postgres",
+            ["ConnectionStrings:Jumun"] = cluster.ConnectionString(),
+            ["Jumun:SecondLaneFrom"] = "1000000",
+        });
         await server.StartAsync(Cancellation);
         using HttpClient http = Client(server);
         await ChargeAsync(http);

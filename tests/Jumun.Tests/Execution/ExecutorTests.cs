@@ -347,6 +347,7 @@ public sealed partial class ExecutorTests : IAsyncLifetime
 
         gate.Open();
         Assert.NotNull((await first).Stored);
+        await TestShop.UntilAsync(() => Task.FromResult(executor.Counters.Commands == 2));
         Assert.True((await Charge("m", 10, "key")).Replayed);
         Assert.Equal(10, (await store.PointsAsync("m")).Balance);
     }

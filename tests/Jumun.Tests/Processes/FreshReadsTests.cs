@@ -59,6 +59,12 @@ public sealed class FreshReadsTests
             async () => (long)(await admin.PostAsync($"/admin/products/{product}/stock", """{"change":1,"reason":"found"}""")).Is(200)["stock"]!,
             async () => (await read())!.Stock);
         FreshReadsReport report = await new FreshReads([stock]).RunAsync(reads: 2_000, readers: 8);
+        for (int more = 0; isFound && report.Stale == 0 && more < 5; more++)
+        {
+            // A machine with other work writes so seldom that nobody comes late in that time.
+            report = await new FreshReads([stock]).RunAsync(reads: 2_000, readers: 8);
+        }
+
         TestContext.Current.TestOutputHelper?.WriteLine(report.ToString());
         Assert.True(isFound == report.Stale > 0, report.ToString());
     }

@@ -94,9 +94,10 @@ public sealed class LeaseHoldersTests : IAsyncLifetime
         var product = (ProductView)(await executor.SubmitAsync(new CreateProduct("mug", 1_000, 5))).Answer!;
         var place = new PlaceOrder(
             "m", new OrderIds(clock).Next(), [new OrderItem(product.ProductId, 2)], CouponId: null, ExpectedTotal: null, TimeSpan.FromHours(1));
-        Guid order = ((OrderView)(await executor.SubmitAsync(place)).Answer!).OrderId;
+        var placed = (OrderView)(await executor.SubmitAsync(place)).Answer!;
+        Guid order = placed.OrderId;
 
-        clock.Advance(TimeSpan.FromHours(1));
+        clock.Advance(placed.PayBefore - clock.GetUtcNow());
         await sweep.SweepAsync();
         Assert.Null((await stores[1].OrderAsync("m", order, clock.GetUtcNow()))!.EndedAt);
         clock.Advance(TimeSpan.FromSeconds(1));

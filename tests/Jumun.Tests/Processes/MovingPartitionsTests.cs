@@ -3,6 +3,7 @@ using Jumun.Server;
 using Jumun.Server.Stores.Postgres;
 using Jumun.Tests.Sinks;
 using Microsoft.AspNetCore.Http;
+using Npgsql;
 
 namespace Jumun.Tests.Processes;
 
@@ -62,6 +63,7 @@ public sealed class MovingPartitionsTests : IAsyncLifetime
             Task shopping = shoppers.LiveAsync(Members, stop.Token);
             await Task.Delay(500, Cancellation);
             await servers[1].KillAsync();
+            await HeardOfAsync(second);
 
             // Until its leases end there are seconds: what the first process has to tell must not take them up.
             receiver.Answers = Receiver.Ok;
@@ -116,6 +118,16 @@ public sealed class MovingPartitionsTests : IAsyncLifetime
         await Task.Delay(500, Cancellation);
         await stop.CancelAsync();
         await shopping;
+    }
+
+    /// <summary>As if a process that is dead was last heard of two seconds later: there is time to look at what it left.</summary>
+    private async Task HeardOfAsync(Guid process)
+    {
+        await using var connection = new NpgsqlConnection($"{servers.Address};Pooling=false");
+        await connection.OpenAsync(Cancellation);
+        await using var command = new NpgsqlCommand(
+            $"UPDATE processes SET seen_at = seen_at + 2000 WHERE process_id = '{process}' RETURNING 1", connection);
+        Assert.Equal(1, await command.ExecuteScalarAsync(Cancellation));
     }
 
     private async Task<Dictionary<short, Guid>> HoldersAsync() =>

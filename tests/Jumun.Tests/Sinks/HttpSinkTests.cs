@@ -49,6 +49,7 @@ public sealed partial class HttpSinkTests : SinkTest
         string stored = $"[{string.Join(',', Receiver.Requests[0].Events.Select(one => one.Text))}]";
         Assert.Equal(Encoding.UTF8.GetString(Receiver.Requests[0].Body), stored);
         await CountsAsync("pending", 0);
+        await TestShop.UntilAsync(() => Task.FromResult(Shop.Figures.DeliveredEvents >= 40));
         Assert.Equal(40, Shop.Figures.DeliveredEvents);
         await TestShop.UntilAsync(() => Task.FromResult(Shop.Figures.Lag == TimeSpan.Zero));
     }

@@ -27,7 +27,8 @@ public sealed class PostgresFailoverTests
         // A wait for the standby that is cut short is no success: the answer comes when the standby has the commit.
         await standby.StopAsync();
         Task<long?> waiting = ChargedAsync(2);
-        await Task.Delay(300, TestContext.Current.CancellationToken);
+        await TestShop.UntilAsync(async () => await primary.ScalarAsync(
+            $"SELECT wait_event FROM pg_stat_activity WHERE pid = {store.BackendOf(lane: 0)}") == "SyncRep");
         await primary.ExecuteAsync($"SELECT pg_cancel_backend({store.BackendOf(lane: 0)})");
         await Task.Delay(300, TestContext.Current.CancellationToken);
         Assert.False(waiting.IsCompleted);

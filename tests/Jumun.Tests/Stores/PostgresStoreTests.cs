@@ -137,20 +137,18 @@ public sealed class PostgresStoreTests : StoreContract
     {
         await RunAsync("DROP TABLE forgotten_events; DELETE FROM schema_migrations WHERE name = '0003-forgotten-events.sql'");
         using var stop = new CancellationTokenSource();
-        Task<int> selling = Task.Run(async () =>
+        Task selling = Task.Run(async () =>
         {
-            int rounds = 0;
-            for (; !stop.IsCancellationRequested; rounds++)
+            do
             {
                 await LiveAsync();
             }
-
-            return rounds;
+            while (!stop.IsCancellationRequested);
         });
         Assert.Equal(["0003-forgotten-events.sql"], await PostgresStore.MigrateAsync(database));
         await Task.Delay(50, TestContext.Current.CancellationToken);
         await stop.CancelAsync();
-        Assert.InRange(await selling, 1, int.MaxValue);
+        await selling;
         await AuditAsync();
         PendingEvent pending = (await PendingAsync(1))[0];
         await DoAsync<Done>(new Jumun.DataPlatform.RecordDelivery([pending.Key]));
