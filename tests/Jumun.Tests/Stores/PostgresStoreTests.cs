@@ -137,14 +137,7 @@ public sealed class PostgresStoreTests : StoreContract
     {
         await RunAsync("DROP TABLE forgotten_events; DELETE FROM schema_migrations WHERE name = '0003-forgotten-events.sql'");
         using var stop = new CancellationTokenSource();
-        Task selling = Task.Run(async () =>
-        {
-            do
-            {
-                await LiveAsync();
-            }
-            while (!stop.IsCancellationRequested);
-        });
+        Task selling = SellAsync();
         Assert.Equal(["0003-forgotten-events.sql"], await PostgresStore.MigrateAsync(database));
         await Task.Delay(50, TestContext.Current.CancellationToken);
         await stop.CancelAsync();
@@ -155,6 +148,15 @@ public sealed class PostgresStoreTests : StoreContract
         Clock.Advance(TimeSpan.FromDays(2));
         await DoAsync<Done>(new Jumun.DataPlatform.ForgetDeliveredEvents([pending.EventId], TimeSpan.FromDays(1)));
         await AuditAsync();
+
+        async Task SellAsync()
+        {
+            do
+            {
+                await LiveAsync();
+            }
+            while (!stop.IsCancellationRequested);
+        }
     }
 
     [Fact]
