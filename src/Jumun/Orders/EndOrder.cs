@@ -15,6 +15,9 @@ namespace Jumun.Orders;
 /// <param name="RefundWindow">How long after the payment the owner may give the order back.</param>
 public sealed record CancelOrder(string MemberId, Guid OrderId, bool ByAdministrator, TimeSpan RefundWindow) : Command, IOfMember
 {
+    /// <summary>Whether a paid order is not to be given back, whoever asks: it may be paid while somebody cancels what they saw unpaid.</summary>
+    public bool OnlyUnpaid { get; init; }
+
     /// <inheritdoc/>
     public override void Declare(Keys keys)
     {
@@ -38,7 +41,7 @@ public sealed record CancelOrder(string MemberId, Guid OrderId, bool ByAdministr
             return order.View(rows.Now);
         }
 
-        if (status != OrderStatus.Completed || !(ByAdministrator || rows.Now < order.PaidAt + RefundWindow))
+        if (status != OrderStatus.Completed || OnlyUnpaid || !(ByAdministrator || rows.Now < order.PaidAt + RefundWindow))
         {
             return Refusal.NotCancellable(status);
         }

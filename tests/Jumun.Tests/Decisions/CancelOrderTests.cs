@@ -128,6 +128,22 @@ public sealed class CancelOrderTests
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Who_cancels_an_unpaid_order_alone_gives_back_none_that_was_paid_just_before(bool byAdministrator)
+    {
+        Scene scene = new Scene().WithProduct(1, stock: 4).WithWallet("alice", 1_000).WithOrder("alice", Id);
+        CancelOrder command = Cancel with { ByAdministrator = byAdministrator, OnlyUnpaid = true };
+
+        Batch batch = scene.Settle(new PayOrder("alice", Id), command);
+
+        Assert.Equal((RefusalCode.OrderNotCancellable, OrderStatus.Completed), (batch.Refusal(1).Code, batch.Refusal(1).Status));
+        Assert.Equal((4L, 0L), (scene.Products[1].Stock, scene.Wallets["alice"].Balance));
+        scene = new Scene().WithProduct(1).WithOrder("alice", Id);
+        Assert.Equal(OrderStatus.Cancelled, scene.Done<OrderView>(command).Status);
+    }
+
+    [Theory]
     [InlineData(1_000, Limits.Balance - 1_000, true)]
     [InlineData(1_000, Limits.Balance - 999, false)]
     [InlineData(1_000, Limits.Balance, false)]
