@@ -69,7 +69,12 @@ public sealed class FullDiskTests
         (int exitCode, string output) = await refused.RunAsync(Cancellation, "serve");
         Assert.True(exitCode is not 0 and not 134, $"{exitCode}: {output}");
         Assert.Contains(path, output, StringComparison.Ordinal);
+        Assert.DoesNotContain("Another process", output, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
+        if (canMount)
+        {
+            Assert.Contains("Read-only", output, StringComparison.Ordinal);
+        }
     }
 
     private static Dictionary<string, string?> Settings(SmallDisk disk) =>

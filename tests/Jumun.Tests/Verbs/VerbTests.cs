@@ -1,4 +1,6 @@
+using System.Text.RegularExpressions;
 using Jumun.Server;
+using Jumun.Server.Stores.Sqlite;
 using Jumun.Tests.Crashes;
 using Jumun.Tests.Http;
 
@@ -104,6 +106,29 @@ public sealed class VerbTests
         (exitCode, output) = await program.RunAsync(cancellation, "doctor");
         Assert.True(exitCode == 0, output);
         Assert.DoesNotContain("WARN", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    [Once]
+    public async Task A_lock_that_cannot_be_opened_is_told_of_and_not_taken_for_another_process()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        await using TestData data = await TestData.CreateAsync(StoreKind.Sqlite);
+        using var program = new ServerProcess(data);
+        (int exitCode, string output) = await program.RunAsync(cancellation, "migrate");
+        Assert.True(exitCode == 0, output);
+
+        // A link to itself opens for nobody, whatever rights they have.
+        string file = SqliteFile.LockOf(Path.Combine(data.Folder, "jumun.db"));
+        File.Delete(file);
+        File.CreateSymbolicLink(file, file);
+        (exitCode, output) = await program.RunAsync(cancellation, "serve");
+        Assert.Equal(1, exitCode);
+        Assert.Contains($"{file} cannot be opened for writing: ", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
+        (exitCode, output) = await program.RunAsync(cancellation, "doctor");
+        Assert.True(exitCode == 0, output);
+        Assert.Matches($"served +unknown: {Regex.Escape(file)} cannot be opened", output);
     }
 
     [Fact]

@@ -5,6 +5,9 @@ namespace Jumun.Server.Stores.Sqlite;
 /// <summary>The file of the shop: where it is, and who may write to it.</summary>
 internal static class SqliteFile
 {
+    // ERROR_SHARING_VIOLATION; EWOULDBLOCK, which .NET passes on as it is.
+    private static readonly int Held = OperatingSystem.IsWindows() ? unchecked((int)0x80070020) : OperatingSystem.IsMacOS() ? 35 : 11;
+
     /// <summary>The path in a connection string such as <c>Data Source=data/jumun.db</c>.</summary>
     /// <exception cref="SetupException">It names no file.</exception>
     public static string PathOf(string connectionString)
@@ -58,11 +61,11 @@ internal static class SqliteFile
         {
             return new FileStream(LockOf(path), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1);
         }
-        catch (IOException)
+        catch (IOException error) when (error.HResult == Held)
         {
             return null;
         }
-        catch (UnauthorizedAccessException error)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new SetupException($"{LockOf(path)} cannot be opened for writing: {error.Message}", error);
         }
