@@ -39,11 +39,13 @@ internal static class ServeVerb
         {
             bool isName = given[i].StartsWith("--", StringComparison.Ordinal);
             bool hasValue = given[i].Contains('=', StringComparison.Ordinal);
-            if (!isName || (!hasValue && ++i == given.Count))
+            if (!isName || (!hasValue && i + 1 == given.Count))
             {
                 throw new SetupException(
-                    $"'{given[^1]}' is neither a verb nor a setting such as --urls=http://localhost:8080. --help lists the verbs.");
+                    $"'{given[i]}' is neither a verb nor a setting such as --urls=http://localhost:8080. --help lists the verbs.");
             }
+
+            i += hasValue ? 0 : 1;
         }
 
         return [.. given];

@@ -154,6 +154,7 @@ public sealed class VerbTests
     [InlineData("'oracle'", "--Jumun:Store=oracle")]
     [InlineData("'oracle'", "serve", "--Jumun:Store", "oracle")]
     [InlineData("'sevre' is neither a verb nor a setting", "sevre")]
+    [InlineData("'sevre' is neither a verb nor a setting", "sevre", "--urls=http://localhost:8080")]
     [InlineData("'--urls' is neither a verb nor a setting", "serve", "--urls")]
     public async Task Settings_may_stand_on_the_command_line_and_a_mistyped_verb_serves_nothing(string expected, params string[] words)
     {
