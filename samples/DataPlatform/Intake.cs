@@ -23,6 +23,7 @@ internal sealed partial class Intake(EventStore store, PlatformSettings settings
     private bool isBehind;
     private bool areFilesAway;
     private bool isStoreAway;
+    private bool areEventsUnread;
     private long triedAt;
 
     private sealed record Delivery(IReadOnlyList<OrderEvent> Events, TaskCompletionSource<Receipt> Answer);
@@ -121,7 +122,7 @@ internal sealed partial class Intake(EventStore store, PlatformSettings settings
         }
 
         isBehind = true;
-        if (await StoreAsync(batch, progress) && (isDue || !areFilesAway))
+        if (await StoreAsync(batch, progress) && (isDue || !(areFilesAway || areEventsUnread)))
         {
             isBehind = !await FollowAsync(isFlushed);
         }
@@ -191,10 +192,16 @@ internal sealed partial class Intake(EventStore store, PlatformSettings settings
             }
             else
             {
-                StoreFailed(error);
+                ReadFailed(error);
             }
 
             return false;
+        }
+
+        if (areEventsUnread)
+        {
+            areEventsUnread = false;
+            LogReads(files.Position);
         }
 
         if (areFilesAway && isFlushed)
@@ -225,6 +232,15 @@ internal sealed partial class Intake(EventStore store, PlatformSettings settings
         }
     }
 
+    private void ReadFailed(Exception error)
+    {
+        if (!areEventsUnread)
+        {
+            areEventsUnread = true;
+            LogReadFailed(error);
+        }
+    }
+
     [LoggerMessage(1, LogLevel.Error, "Events cannot be stored: their senders send them again, and the files follow later")]
     private partial void LogStoreFailed(Exception error);
 
@@ -236,4 +252,10 @@ internal sealed partial class Intake(EventStore store, PlatformSettings settings
 
     [LoggerMessage(7, LogLevel.Information, "The daily files are written again, up to the event at position {Position}")]
     private partial void LogFollows(long position);
+
+    [LoggerMessage(8, LogLevel.Error, "Stored events cannot be read: events are stored all the same, and the daily files follow when they can be")]
+    private partial void LogReadFailed(Exception error);
+
+    [LoggerMessage(9, LogLevel.Information, "Stored events are read again: the daily files have those up to position {Position}")]
+    private partial void LogReads(long position);
 }

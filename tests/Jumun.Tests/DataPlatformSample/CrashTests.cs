@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Npgsql;
 
 namespace Jumun.Tests.Platform;
 
@@ -120,6 +121,39 @@ public sealed class CrashTests
         Assert.Equal(2, platform.Said.Split("The daily files are written again").Length - 1);
         await platform.StartAgainAsync();
         await AreWholeAsync();
+    }
+
+    [Fact, Once]
+    public async Task Events_that_cannot_be_read_are_stored_all_the_same_and_both_is_said_once()
+    {
+        await using PostgresCluster cluster = await PostgresCluster.CreateAsync();
+        await cluster.ExecuteAsync("CREATE ROLE platform LOGIN");
+        await cluster.ExecuteAsync("CREATE DATABASE platform OWNER platform");
+        string database = new NpgsqlConnectionStringBuilder(cluster.ConnectionString("platform")) { Username = "platform" }.ConnectionString;
+        await using PlatformProcess platform = await PlatformProcess.StartAsync(
+            new() { ["DataPlatform__Store"] = "postgres", ["DataPlatform__Database"] = database });
+        (await platform.SendAsync(TestEvents.Some())).Is(200);
+        await TestShop.UntilAsync(() => Task.FromResult(platform.Lines().Count == 1));
+
+        // What the writer needs is left to it. For longer than three flushes, and for one while nothing is sent.
+        await cluster.ExecuteAsync("REVOKE SELECT ON events FROM platform; GRANT SELECT (position, event_id) ON events TO platform", "platform");
+        for (int number = 2; number <= 21; number++)
+        {
+            (await platform.SendAsync(TestEvents.Some("alice", number))).Is(200);
+            await Task.Delay(100, TestContext.Current.CancellationToken);
+        }
+
+        await Task.Delay(1_500, TestContext.Current.CancellationToken);
+        Assert.Single(platform.Lines());
+        await cluster.ExecuteAsync("GRANT SELECT ON events TO platform", "platform");
+        await TestShop.UntilAsync(() => Task.FromResult(platform.Lines().Count == 21));
+        Assert.Equal(0, await platform.TerminateAsync());
+        Assert.Equal(1, Count("Stored events cannot be read"));
+        Assert.Equal(1, Count("Stored events are read again"));
+        Assert.Equal(0, Count("Events cannot be stored"));
+        Assert.Equal(0, Count("Events are stored again"));
+
+        int Count(string words) => platform.Said.Split(words).Length - 1;
     }
 
     [Fact, Once]
