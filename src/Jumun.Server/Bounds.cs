@@ -102,6 +102,9 @@ internal static class Bounds
     /// <summary>How long the lock of a file is tried for, in milliseconds: whoever looks whether it is held has it for an instant.</summary>
     public const int LockMilliseconds = 500;
 
+    /// <summary>How long a developer's server waits for another that makes the signing key, in milliseconds.</summary>
+    public const int KeyMilliseconds = 10_000;
+
     /// <summary>Pages of the write-ahead log that wait until they are copied into the file, beside the lane.</summary>
     public const int CheckpointPages = 4_096;
 

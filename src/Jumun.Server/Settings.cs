@@ -1,6 +1,5 @@
 using System.Data.Common;
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text;
 using Jumun.Server.DataPlatform;
 using Jumun.Server.Stores.Sqlite;
@@ -272,7 +271,7 @@ internal sealed record AuthSettings(string? SigningKey, string? Authority, strin
     /// <param name="path">The file of such a key.</param>
     /// <param name="isDevelopment">Whether this is a developer's machine.</param>
     /// <param name="made">Told the path of a key that was made.</param>
-    /// <exception cref="SetupException">No key, no authority, and no developer's machine.</exception>
+    /// <exception cref="SetupException">No key, no authority, and no developer's machine; or the file holds no key, or its lock cannot be had.</exception>
     public AuthSettings WithKey(string path, bool isDevelopment, Action<string> made)
     {
         if (SigningKey is not null || Authority is not null)
@@ -287,7 +286,7 @@ internal sealed record AuthSettings(string? SigningKey, string? Authority, strin
                 + "or Jumun__Auth__Authority (an OpenID Connect issuer).");
         }
 
-        if (!File.Exists(path) && MakeKey(path))
+        if (!File.Exists(path) && SigningKeyFile.Make(path))
         {
             made(path);
         }
@@ -296,37 +295,6 @@ internal sealed record AuthSettings(string? SigningKey, string? Authority, strin
         return Encoding.UTF8.GetByteCount(key) >= KeyBytes
             ? this with { SigningKey = key }
             : throw new SetupException($"{path} holds no signing key of {KeyBytes} bytes or more. Delete it, and another is made.");
-    }
-
-    /// <summary>Makes a key, unless another process that starts at the same moment is first. Nobody ever sees half of one.</summary>
-    private static bool MakeKey(string path)
-    {
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        string draft = $"{path}.{Path.GetRandomFileName()}";
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows())
-        {
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        }
-
-        try
-        {
-            using (var file = new StreamWriter(draft, options))
-            {
-                file.Write(Convert.ToBase64String(RandomNumberGenerator.GetBytes(48)));
-            }
-
-            File.Move(draft, path, overwrite: false);
-            return true;
-        }
-        catch (IOException) when (File.Exists(path))
-        {
-            return false;
-        }
-        finally
-        {
-            File.Delete(draft);
-        }
     }
 }
 

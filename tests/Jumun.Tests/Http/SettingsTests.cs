@@ -252,14 +252,35 @@ public sealed class SettingsTests
     [Fact]
     public async Task Developers_who_start_at_once_have_one_key_and_a_file_without_one_is_told_of()
     {
+        // Who looks whether there is a key before they make one, and no more, are caught in some of so many rounds.
+        const int starters = 4;
+        const int rounds = 200;
         using var folder = new TemporaryFolder();
-        string path = Path.Combine(folder.FullName, "data", "key");
+        string PathOf(int round) => Path.Combine(folder.FullName, $"data-{round}", "key");
         var auth = new AuthSettings(null, null, "jumun", "jumun");
         int made = 0;
-        string?[] keys = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(
-            () => auth.WithKey(path, isDevelopment: true, _ => Interlocked.Increment(ref made)).SigningKey)));
-        Assert.Equal(64, Assert.Single(keys.Distinct())!.Length);
-        Assert.Equal(1, made);
+        using var together = new Barrier(starters);
+        string?[][] keys = await Task.WhenAll(Enumerable.Range(0, starters).Select(_ => Task.Factory.StartNew(
+            () => Enumerable.Range(0, rounds).Select(round =>
+            {
+                Assert.True(together.SignalAndWait(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
+                return auth.WithKey(PathOf(round), isDevelopment: true, _ => Interlocked.Increment(ref made)).SigningKey;
+            }).ToArray(),
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
+        for (int round = 0; round < rounds; round++)
+        {
+            Assert.Equal(64, Assert.Single(keys.Select(one => one[round]).Distinct())!.Length);
+            Assert.Equal([PathOf(round)], Directory.GetFiles(Path.GetDirectoryName(PathOf(round))!));
+        }
+
+        Assert.Equal(rounds, made);
+
+        // What a start leaves that is killed midway keeps none from making a whole one.
+        string path = PathOf(0);
+        File.Move(path, $"{path}.part");
+        await File.WriteAllTextAsync(SqliteFile.LockOf(path), "", TestContext.Current.CancellationToken);
+        string key = auth.WithKey(path, isDevelopment: true, _ => { }).SigningKey!;
+        Assert.Equal((64, false), (key.Length, key == keys[0][0]));
         Assert.Equal([path], Directory.GetFiles(Path.GetDirectoryName(path)!));
 
         await File.WriteAllTextAsync(path, "", TestContext.Current.CancellationToken);
