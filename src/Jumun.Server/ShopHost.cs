@@ -69,7 +69,8 @@ internal sealed class ShopHost : IAsyncDisposable
             }
             else
             {
-                await (await opening.ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
+                // Told at once, also while a database is waited for that does not answer.
+                _ = CloseAsync(opening);
             }
 
             if (error is IOException { InnerException: Microsoft.AspNetCore.Connections.AddressInUseException })
@@ -88,6 +89,19 @@ internal sealed class ShopHost : IAsyncDisposable
         StoreKind.Sqlite => SqliteStore.Open(store.Address),
         StoreKind.Postgres => await PostgresStore.OpenAsync(store.Address, processName: null, store.HasLanePerNode, store.SecondLaneFrom).ConfigureAwait(false),
     };
+
+    /// <summary>Closes a store that nobody uses, once it is open.</summary>
+    private static async Task CloseAsync(Task<IStore> opening)
+    {
+        try
+        {
+            await (await opening.ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
+        }
+        catch
+        {
+            // What went wrong first is told.
+        }
+    }
 
     private static ISink OpenSink(DataPlatformSettings settings, TimeProvider clock) => settings.Sink switch
     {

@@ -1,8 +1,11 @@
+using System.Net;
+using System.Net.Sockets;
 using Jumun.Server;
 using Jumun.Server.Stores.Sqlite;
 using Jumun.Server.Verbs;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
 namespace Jumun.Tests.Http;
@@ -302,6 +305,29 @@ public sealed class SettingsTests
         await look.DisposeAsync();
         await using FileStream taken = await start;
         Assert.Contains(path, Assert.Throws<SetupException>(() => SqliteFile.Lock(path)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    [Once]
+    public async Task What_went_wrong_first_is_told_at_once_also_while_the_database_does_not_answer()
+    {
+        // It takes connections and says nothing; the store waits for each of six in turn.
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        string hosts = string.Join(',', Enumerable.Repeat($"127.0.0.1:{((IPEndPoint)silent.LocalEndpoint).Port}", 6));
+        WebApplicationBuilder builder = Surroundings.Builder();
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Jumun:Store"] = "postgres",
+            ["ConnectionStrings:Jumun"] = $"Host={hosts};Database=jumun;Username=jumun",
+            ["Jumun:Auth:SigningKey"] = TestShop.SigningKey,
+        });
+        builder.Host.UseDefaultServiceProvider(options => options.ValidateOnBuild = true);
+        builder.Services.AddSingleton<Glance>();
+        AggregateException told = await Assert.ThrowsAsync<AggregateException>(
+            () => ShopHost.StartAsync(builder, Settings.Read(builder.Configuration, builder.Environment))
+                .WaitAsync(TimeSpan.FromSeconds(5 * Bounds.PostgresConnectSeconds), TestContext.Current.CancellationToken));
+        Assert.Contains(nameof(Glance), told.Message, StringComparison.Ordinal);
     }
 
     private static DataPlatformSettings PlatformOf(string sink, string url, string? secret) => Read(
