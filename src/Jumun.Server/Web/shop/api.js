@@ -199,15 +199,15 @@ function headers(token, more = {}) {
 }
 
 async function refusalOf(response, token) {
-  // A late answer says nothing of whoever has signed in since.
-  if (response.status === 401 && token !== null && token === session.bearer()) {
-    session.end(true);
-  }
-
   const retryAfter = Number.parseInt(response.headers.get('Retry-After') ?? '', 10);
   const seconds = Number.isNaN(retryAfter) ? undefined : retryAfter;
   const isProblem = response.headers.get('Content-Type')?.startsWith('application/problem+json');
   const problem = isProblem ? await response.json().catch(() => null) : null;
+
+  // A late answer says nothing of whoever has signed in since. Its body is read by now: the view that goes ends what it reads.
+  if (response.status === 401 && token !== null && token === session.bearer()) {
+    session.end(true);
+  }
 
   // What stands between here and the shop may answer in its place, and does not know what the shop did.
   return typeof problem?.code === 'string' ? new Refusal(response.status, problem, seconds) : new Unreachable(`status ${response.status}`, seconds);

@@ -43,7 +43,7 @@ async function show() {
   const [pattern, view] = session.member() === null ? [null, signIn] : views.find(([address]) => address.test(path)) ?? views[0];
   drawBar(path);
   isLoading = true;
-  const waiting = setTimeout(() => main.replaceChildren(skeleton()), isFirst ? 0 : 120);
+  const waiting = setTimeout(() => signal.aborted || main.replaceChildren(skeleton()), isFirst ? 0 : 120);
   let content;
   try {
     const parameters = pattern?.exec(path)?.slice(1) ?? [];
