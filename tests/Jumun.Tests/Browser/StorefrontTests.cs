@@ -351,28 +351,6 @@ public sealed class StorefrontTests
         browser.NothingBut("status of 401");
     }
 
-    [Fact]
-    public async Task Whoever_is_signed_out_by_a_refusal_whose_words_come_late_can_sign_in()
-    {
-        await using TestShop shop = await TestShop.StartAsync();
-        await using Chromium browser = await Chromium.StartAsync();
-        IPage page = await browser.OpenAsync(shop.Http.BaseAddress!, new() { ViewportSize = Desk });
-        await page.AddInitScriptAsync("""
-            const json = Response.prototype.json;
-            Response.prototype.json = async function () {
-              if (this.status === 401) await new Promise(late => setTimeout(late, 50));
-              return json.call(this);
-            };
-            """);
-        await page.GotoAsync("/shop");
-        await page.GetByLabel("Token").FillAsync(Jwt.Signed(Jwt.Claims("erin"), key: new string('x', 32)));
-        await Button(page, "Sign in").ClickAsync();
-        await Expect(page.GetByText("The shop does not take this token")).ToBeVisibleAsync();
-        await Task.Delay(1_000, TestContext.Current.CancellationToken);
-        await Expect(page.GetByLabel("Token")).ToBeVisibleAsync(new() { Timeout = 1 });
-        browser.NothingBut("status of 401");
-    }
-
     internal static ILocator Button(IPage page, string name) =>
         page.GetByRole(AriaRole.Button, new() { Name = name, Exact = name is "Charge" or "Order" or "Sign in" });
 
