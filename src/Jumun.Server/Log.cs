@@ -63,6 +63,17 @@ internal static partial class Log
         + "Others do so meanwhile. Keep it with NTP")]
     public static partial void ClockOff(ILogger log);
 
+    [LoggerMessage(40, LogLevel.Critical, "{Text}")]
+    public static partial void FileUnsynced(ILogger log, string text);
+
+    [LoggerMessage(41, LogLevel.Error,
+        "The write-ahead log cannot be copied into the database file: {Reason}. Orders go on, and the log grows until the disk is full: "
+        + "see to the disk, and to who may write there")]
+    public static partial void LogNotCopied(ILogger log, string reason);
+
+    [LoggerMessage(42, LogLevel.Warning, "The write-ahead log is copied into the database file again")]
+    public static partial void LogCopied(ILogger log);
+
     [LoggerMessage(10, LogLevel.Warning, "The issuer's keys cannot be read; tokens are refused until they can")]
     public static partial void IssuerUnavailable(ILogger log, Exception error);
 

@@ -48,7 +48,10 @@ internal sealed class ShopHost : IAsyncDisposable
             Register(builder.Services, settings, opening);
             builder.WebHost.ConfigureKestrel(ConfigureKestrel);
             app = builder.Build();
-            await opening.ConfigureAwait(false);
+            if (await opening.ConfigureAwait(false) is SqliteStore file)
+            {
+                file.Logger = app.Services.GetRequiredService<ILogger<SqliteStore>>();
+            }
 
             // From here on the container owns the store: it ends after the executor, which ends after the server.
             var shop = app.Services.GetRequiredService<Shop>();

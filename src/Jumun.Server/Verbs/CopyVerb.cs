@@ -19,7 +19,7 @@ internal static class CopyVerb
                 "'copy' brings a SQLite shop into PostgreSQL. Set Jumun__Store to 'postgres' and ConnectionStrings__Jumun to the database.");
         }
 
-        string path = Path.GetFullPath(file);
+        string path = SqliteFile.Real(file);
         using SqliteConnection db = SqliteStore.OpenReadOnly(path);
         using FileStream processLock = SqliteFile.Lock(path);
         IReadOnlyList<InvariantReport> reports;

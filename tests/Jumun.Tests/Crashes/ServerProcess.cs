@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using System.Text;
 
 namespace Jumun.Tests.Crashes;
 
@@ -42,13 +41,18 @@ internal sealed class ServerProcess : IDisposable
     /// <summary>The lines that it wrote to its console.</summary>
     public ConcurrentQueue<string> Said { get; } = [];
 
+    /// <summary>The lines that it wrote as errors since it was started.</summary>
+    public ConcurrentQueue<string> Errors { get; } = [];
+
+    public bool HasEnded => process!.HasExited;
+
     public async Task StartAsync(CancellationToken cancellation)
     {
         process = Start("serve");
 
         // A pipe that nobody reads would fill.
-        var errors = new StringBuilder();
-        process.ErrorDataReceived += (_, line) => errors.AppendLine(line.Data);
+        Errors.Clear();
+        process.ErrorDataReceived += (_, line) => Errors.Enqueue(line.Data ?? "");
         process.OutputDataReceived += (_, line) => Said.Enqueue(line.Data ?? "");
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
@@ -59,7 +63,7 @@ internal sealed class ServerProcess : IDisposable
                 if (process.HasExited)
                 {
                     await process.WaitForExitAsync(cancellation);
-                    Assert.Fail($"The server stopped at its start with exit code {process.ExitCode}: {errors}");
+                    Assert.Fail($"The server stopped at its start with exit code {process.ExitCode}: {string.Join('\n', Errors)}");
                 }
 
                 try
@@ -91,7 +95,13 @@ internal sealed class ServerProcess : IDisposable
             await kill.WaitForExitAsync(cancellation);
         }
 
-        await process.WaitForExitAsync(cancellation);
+        return await EndAsync(cancellation);
+    }
+
+    /// <summary>Waits for its end, and all that it said; the exit code.</summary>
+    public async Task<int> EndAsync(CancellationToken cancellation)
+    {
+        await process!.WaitForExitAsync(cancellation);
         int code = process.ExitCode;
         process.Dispose();
         process = null;
@@ -139,6 +149,29 @@ internal sealed class ServerProcess : IDisposable
         {
             run.Kill();
             await run.WaitForExitAsync(CancellationToken.None);
+        }
+    }
+
+    /// <summary>Runs a verb and tells it to stop (<c>kill -TERM</c>) when it is where it should be.</summary>
+    public async Task<(int ExitCode, string Output)> RunAndTerminateAsync(Func<Task> isThere, CancellationToken cancellation, params string[] verb)
+    {
+        using Process run = Start(verb);
+        try
+        {
+            await isThere();
+            using Process kill = Process.Start("kill", ["-TERM", run.Id.ToString(CultureInfo.InvariantCulture)]);
+            Task<string> output = run.StandardOutput.ReadToEndAsync(cancellation);
+            Task<string> errors = run.StandardError.ReadToEndAsync(cancellation);
+            await Task.WhenAll(output, errors, run.WaitForExitAsync(cancellation), kill.WaitForExitAsync(cancellation));
+            return (run.ExitCode, await output + await errors);
+        }
+        finally
+        {
+            if (!run.HasExited)
+            {
+                run.Kill();
+                await run.WaitForExitAsync(CancellationToken.None);
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
@@ -79,6 +80,60 @@ public sealed class SyncTests : IDisposable
         using HttpClient asks = Client(again);
         Assert.Contains("\"balance\":1}", await asks.GetStringAsync("/members/m/points", Cancellation), StringComparison.Ordinal);
         (int exitCode, string output) = await again.RunAsync(Cancellation, "audit");
+        Assert.True(exitCode == 0, output);
+    }
+
+    /// <summary>The system does not try again, and a later sync succeeds: what relied on it would lose what was copied.</summary>
+    [Fact]
+    public async Task A_server_whose_file_cannot_be_synced_ends_and_the_next_start_has_all_that_was_acknowledged()
+    {
+        string data = Path.Combine(folder.FullName, "jumun.db");
+        using var server = new ServerProcess(folder.FullName, new() { ["ConnectionStrings:Jumun"] = $"Data Source={data}" });
+        await server.StartAsync(Cancellation);
+        string path = Path.Combine(folder.FullName, "trace");
+        using var trace = await Trace.StartAsync(path, ["-P", data, "-e", "inject=fsync,fdatasync:error=EIO:when=1"], server.ProcessId);
+        var acknowledged = new ConcurrentBag<(int Client, string Key)>();
+        await ChargeUntilAsync(server, acknowledged, () => Task.FromResult(server.HasEnded));
+        Assert.Equal(134, await server.EndAsync(Cancellation));
+        Assert.Contains(server.Errors, line => line.Contains("The database file could not be synced", StringComparison.Ordinal));
+        Assert.Contains("(INJECTED)", await File.ReadAllTextAsync(path, Cancellation), StringComparison.Ordinal);
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{acknowledged.Count} acknowledged, log of {new FileInfo(data + "-wal").Length / 4_120} pages: {string.Join('\n', server.Errors)}");
+
+        await server.StartAsync(Cancellation);
+        using var http = new HttpClient { BaseAddress = server.Address };
+        foreach ((int client, string key) in acknowledged)
+        {
+            TestAnswer again = (await ChargeAsync(http, client, key)).Is(200);
+            Assert.True(again.Headers.Contains("Idempotency-Replayed"), $"{key} was acknowledged, and is lost.");
+        }
+
+        (int exitCode, string output) = await server.RunAsync(Cancellation, "audit");
+        Assert.True(exitCode == 0, output);
+    }
+
+    [Fact]
+    public async Task Copies_that_fail_are_told_of_once_and_again_when_they_succeed_and_charges_go_on()
+    {
+        string data = Path.Combine(folder.FullName, "jumun.db");
+        using var server = new ServerProcess(folder.FullName, new()
+        {
+            ["ConnectionStrings:Jumun"] = $"Data Source={data}",
+            ["Logging:LogLevel:Default"] = "Warning",
+        });
+        await server.StartAsync(Cancellation);
+        string path = Path.Combine(folder.FullName, "trace");
+        using var trace = await Trace.StartAsync(path, ["-P", data, "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=EIO"], server.ProcessId);
+        var acknowledged = new ConcurrentBag<(int Client, string Key)>();
+        await ChargeUntilAsync(
+            server, acknowledged,
+            async () => (await File.ReadAllLinesAsync(path, Cancellation)).Count(line => line.Contains("(INJECTED)", StringComparison.Ordinal)) >= 3);
+        Assert.Single(server.Said, line => line.Contains("cannot be copied into the database file", StringComparison.Ordinal));
+        await trace.EndAsync();
+        await ChargeUntilAsync(
+            server, acknowledged,
+            () => Task.FromResult(server.Said.Any(line => line.Contains("is copied into the database file again", StringComparison.Ordinal))));
+        (int exitCode, string output) = await server.RunAsync(Cancellation, "audit");
         Assert.True(exitCode == 0, output);
     }
 
@@ -171,6 +226,37 @@ public sealed class SyncTests : IDisposable
             await TestShop.UntilAsync(async () => await trace.SyncsAsync() >= wanted, seconds: 5);
         }
     }
+
+    /// <summary>Four members charge, each under a new key each time; an answer that does not come because the server ended is none.</summary>
+    private static async Task ChargeUntilAsync(
+        ServerProcess server, ConcurrentBag<(int Client, string Key)> acknowledged, Func<Task<bool>> isEnough)
+    {
+        using var http = new HttpClient { BaseAddress = server.Address };
+        using var late = new CancellationTokenSource(TimeSpan.FromMinutes(3));
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(async client =>
+        {
+            while (!await isEnough())
+            {
+                Assert.False(late.IsCancellationRequested, "It did not come to that.");
+                try
+                {
+                    for (int i = 0; i < 50; i++)
+                    {
+                        string key = Guid.NewGuid().ToString();
+                        (await ChargeAsync(http, client, key)).Is(200);
+                        acknowledged.Add((client, key));
+                    }
+                }
+                catch (Exception error) when (error is HttpRequestException or IOException)
+                {
+                    await TestShop.UntilAsync(() => Task.FromResult(server.HasEnded));
+                }
+            }
+        }));
+    }
+
+    private static Task<TestAnswer> ChargeAsync(HttpClient http, int client, string key) =>
+        new TestCaller(http, $"m{client}", TestShop.Token($"m{client}")).PostAsync($"/members/m{client}/points/charge", """{"amount":1}""", key);
 
     private static async Task ChargeAsync(HttpClient http)
     {

@@ -16,6 +16,9 @@ public sealed partial class CopyTests
         string said = await RefusedAsync(database.Address, FilePath);
         Assert.Contains("Another process writes", said, StringComparison.Ordinal);
         Assert.Contains("Stop it", said, StringComparison.Ordinal);
+        string link = Path.Combine(file.Folder, "link.db");
+        File.CreateSymbolicLink(link, FilePath);
+        Assert.Contains("Another process writes", await RefusedAsync(database.Address, link), StringComparison.Ordinal);
         Assert.Equal(10, await shop.As("alice").ChargeAsync(5));
     }
 
@@ -57,7 +60,7 @@ public sealed partial class CopyTests
         await File.WriteAllTextAsync(path, new string('z', 5_000), Cancellation);
         Assert.Contains("Jumun database", await RefusedAsync(database.Address, path), StringComparison.Ordinal);
         File.Delete(path);
-        using (SqliteConnection other = SqliteConnection.Open(path, readOnly: false))
+        using (SqliteConnection other = SqliteConnection.Open(path, readOnly: false, create: true))
         {
             other.Execute("CREATE TABLE products (product_id INTEGER)");
         }

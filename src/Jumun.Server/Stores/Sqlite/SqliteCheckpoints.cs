@@ -1,12 +1,21 @@
+using Microsoft.Extensions.Logging.Abstractions;
+
 namespace Jumun.Server.Stores.Sqlite;
 
 /// <summary>
 /// Keeps the write-ahead log short without making the lane wait for the file's own disk work. A second connection copies
 /// the log into the file while the lane goes on to commit, again and again once the log is long, so that ever less is left. That rest
 /// the lane copies itself between two batches: then all of the log is in the file, and the next commit starts it again from its front.
+/// What the system could not bring to the disk it does not try again, and SQLite counts it as copied all the same: then the process ends,
+/// because only a start without the log's index copies all of the log anew.
 /// </summary>
 internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDisposable
 {
+    private const string UnsyncedText =
+        "The database file could not be synced (an error of the disk), so what was copied into it may not be there, and the process ends before anything "
+        + "relies on it. All that was acknowledged is in the log beside the file: leave it there, see to the disk, end what reads the file (audit, backup), "
+        + "and start again. The start copies all of the log anew.";
+
     // What is being copied beside the lane, or was and nobody has looked at it yet; its result is null when it failed.
     private Task<Checkpoint?>? copying;
     private SqliteConnection? copier;
@@ -29,7 +38,13 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
     // From how many pages on there is something to do again, after a copy failed or a reader stayed.
     private long next;
 
+    // Whether a copy failed that was told of, and none has succeeded since.
+    private volatile bool isTold;
+
     private bool IsLate => pages >= Bounds.LogPages;
+
+    /// <summary>Where it is told that copies fail.</summary>
+    public ILogger Logger { get; set; } = NullLogger.Instance;
 
     /// <summary>The most pages that the lane copied itself between two batches.</summary>
     public long MostByLane { get; private set; }
@@ -74,7 +89,52 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
         else
         {
             // Beyond the bound the lane waits a moment for readers to go on to the newest state.
-            Restart(writer.Checkpoint(IsLate ? CheckpointMode.Restart : CheckpointMode.Passive));
+            Restart(Copy(writer, IsLate ? CheckpointMode.Restart : CheckpointMode.Passive));
+        }
+    }
+
+    /// <summary>Copies the log into the file, as far as readers and the mode allow. Ends the process when the file cannot be synced.</summary>
+    /// <exception cref="SqliteException">It failed, and may be tried again.</exception>
+    public Checkpoint Copy(SqliteConnection connection, CheckpointMode mode, bool isSynced = false)
+    {
+        try
+        {
+            Checkpoint checkpoint = connection.Checkpoint(mode);
+            if (checkpoint.Pages < 0)
+            {
+                return checkpoint;
+            }
+
+            if (isSynced)
+            {
+                connection.Sync();
+            }
+
+            if (isTold)
+            {
+                isTold = false;
+                Log.LogCopied(Logger);
+            }
+
+            return checkpoint;
+        }
+        catch (SqliteException error) when (error.IsUnsynced)
+        {
+            // Without closing the file: that would copy once more, be told that all is on the disk, and delete the log.
+            // The line may not come out any more; the words of the end do.
+            Log.FileUnsynced(Logger, UnsyncedText);
+            Environment.FailFast(UnsyncedText);
+            throw;
+        }
+    }
+
+    /// <summary>Tells of a copy that failed, once until one succeeds.</summary>
+    public void Tell(SqliteException error)
+    {
+        if (!isTold)
+        {
+            isTold = true;
+            Log.LogNotCopied(Logger, error.Message);
         }
     }
 
@@ -130,30 +190,21 @@ internal sealed class SqliteCheckpoints(Func<SqliteConnection> open) : IAsyncDis
 
         // A copy of a part of the log leaves its pages to the system, and the lane would wait for all of them when it copies the rest.
         bool isSynced = pages >= Bounds.RestartPages;
-        copying = Task.Run(() => Copy(isSynced));
+        copying = Task.Run(() => CopyBeside(isSynced));
     }
 
-    private Checkpoint? Copy(bool isSynced)
+    private Checkpoint? CopyBeside(bool isSynced)
     {
         try
         {
             copier ??= open();
-            Checkpoint checkpoint = copier.Checkpoint(CheckpointMode.Passive);
-            if (checkpoint.Pages < 0)
-            {
-                return null;
-            }
-
-            if (isSynced)
-            {
-                copier.Sync();
-            }
-
-            return checkpoint;
+            Checkpoint checkpoint = Copy(copier, CheckpointMode.Passive, isSynced);
+            return checkpoint.Pages < 0 ? null : checkpoint;
         }
-        catch (SqliteException)
+        catch (SqliteException error)
         {
-            // The lane goes on, and the next round begins with a new connection. When the disk fails, commits fail too.
+            // The lane goes on, and the next round begins with a new connection.
+            Tell(error);
             copier?.Dispose();
             copier = null;
             return null;

@@ -15,6 +15,9 @@ internal sealed class SqliteException(int code, string message) : Exception($"SQ
 
     /// <summary>Whether a constraint of the schema refused a write: a bug in a decision.</summary>
     public bool IsConstraint => (Code & 0xFF) == raw.SQLITE_CONSTRAINT;
+
+    /// <summary>Whether the system could not bring to the disk what had been written.</summary>
+    public bool IsUnsynced => Code == raw.SQLITE_IOERR_FSYNC;
 }
 
 /// <summary>How far a checkpoint goes.</summary>
@@ -70,9 +73,13 @@ internal sealed class SqliteConnection : IDisposable
         return pages;
     }
 
-    public static SqliteConnection Open(string path, bool readOnly)
+    /// <param name="path">The file.</param>
+    /// <param name="readOnly">Whether it is only read.</param>
+    /// <param name="create">Whether it is made if there is none.</param>
+    public static SqliteConnection Open(string path, bool readOnly, bool create = false)
     {
-        int flags = raw.SQLITE_OPEN_NOMUTEX | (readOnly ? raw.SQLITE_OPEN_READONLY : raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE);
+        int flags = raw.SQLITE_OPEN_NOMUTEX
+            | (readOnly ? raw.SQLITE_OPEN_READONLY : raw.SQLITE_OPEN_READWRITE) | (create ? raw.SQLITE_OPEN_CREATE : 0);
         int code = raw.sqlite3_open_v2(path, out sqlite3 handle, flags, readOnly ? null : WalBufferVfs.Name);
         if (code != raw.SQLITE_OK)
         {
@@ -147,6 +154,12 @@ internal sealed class SqliteConnection : IDisposable
             throw new SqliteException(code, "The file cannot be synced.");
         }
     }
+
+    /// <summary>Ends what the connection is doing with an error; may be called by another thread.</summary>
+    public void Interrupt() => raw.sqlite3_interrupt(handle);
+
+    /// <summary>Whether the file can only be read: SQLite opens one that the user may not write as if that had been asked for.</summary>
+    public bool IsReadOnly => raw.sqlite3_db_readonly(handle, "main") == 1;
 
     public bool InTransaction => raw.sqlite3_get_autocommit(handle) == 0;
 

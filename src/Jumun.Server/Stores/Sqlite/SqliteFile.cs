@@ -17,7 +17,7 @@ internal static class SqliteFile
             var parts = new DbConnectionStringBuilder { ConnectionString = connectionString };
             if (parts.TryGetValue("Data Source", out object? path) || parts.TryGetValue("Filename", out path))
             {
-                return Path.GetFullPath((string)path);
+                return Real((string)path);
             }
         }
         catch (ArgumentException)
@@ -28,6 +28,27 @@ internal static class SqliteFile
         throw new SetupException(
             "ConnectionStrings__Jumun names no file. For the SQLite store it reads like 'Data Source=data/jumun.db'; "
             + "for another store set Jumun__Store.");
+    }
+
+    /// <summary>
+    /// The file itself, whatever links lead to it or to a folder of it: the lock is on a name, and one file must not have two.
+    /// </summary>
+    /// <param name="path">Its path; it need not be there.</param>
+    /// <param name="links">How many links may lead to it.</param>
+    /// <exception cref="SetupException">There are more, those of a circle perhaps.</exception>
+    public static string Real(string path, int links = 40)
+    {
+        string full = Path.GetFullPath(path);
+        if (Path.GetDirectoryName(full) is not { } folder)
+        {
+            return full;
+        }
+
+        folder = Real(folder, links);
+        full = Path.Combine(folder, Path.GetFileName(full));
+        return new FileInfo(full).LinkTarget is not { } target ? full
+            : links > 0 ? Real(Path.Combine(folder, target), links - 1)
+            : throw new SetupException($"{full} is a link that leads to no file.");
     }
 
     /// <summary>

@@ -102,9 +102,10 @@ internal sealed partial class SqliteStore
             Fault?.Invoke(FaultPoint.Maintain);
             await checkpoints.MaintainAsync(db).ConfigureAwait(false);
         }
-        catch (SqliteException)
+        catch (SqliteException error)
         {
             // The log holds everything that was acknowledged; a new connection finds it there.
+            checkpoints.Tell(error);
             DropWriter();
         }
     }
@@ -136,7 +137,7 @@ internal sealed partial class SqliteStore
             }
 
             // Seen is not yet on the disk: the sync may be what failed. A checkpoint writes it again, elsewhere, and syncs.
-            if (!db.Checkpoint(CheckpointMode.Passive).IsWhole)
+            if (!checkpoints.Copy(db, CheckpointMode.Passive).IsWhole)
             {
                 throw new StoreUnavailableException(RequestOutcome.Unknown, error);
             }

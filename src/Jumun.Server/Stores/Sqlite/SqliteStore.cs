@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using SQLitePCL;
 
 namespace Jumun.Server.Stores.Sqlite;
 
@@ -57,6 +58,12 @@ internal sealed partial class SqliteStore : IStore
     /// <summary>Called at each point; what it throws happens there. Null outside tests.</summary>
     internal Action<FaultPoint>? Fault { get; set; }
 
+    /// <summary>Where it is told that the log cannot be copied into the file.</summary>
+    internal ILogger Logger
+    {
+        set => checkpoints.Logger = value;
+    }
+
     /// <summary>The most pages of the log that the lane copied into the file itself between two batches.</summary>
     internal long MostCopiedByLane => checkpoints.MostByLane;
 
@@ -64,7 +71,8 @@ internal sealed partial class SqliteStore : IStore
     /// <exception cref="SetupException">Another process writes to it, or the file is not ours.</exception>
     public static SqliteStore Open(string path)
     {
-        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder)
+        path = SqliteFile.Real(path);
+        if (Path.GetDirectoryName(path) is { } folder)
         {
             Directory.CreateDirectory(folder);
         }
@@ -74,7 +82,7 @@ internal sealed partial class SqliteStore : IStore
         var store = new SqliteStore(path, processLock);
         try
         {
-            store.writer = OpenWriter(path);
+            store.writer = OpenWriter(path, create: true);
             SqliteMigrations.Apply(store.writer);
             return store;
         }
@@ -91,8 +99,10 @@ internal sealed partial class SqliteStore : IStore
     }
 
     /// <summary>Opens the file read-only, beside a server that may be running.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="ofAnyVersion">Whether its schema may be older or newer than this program's.</param>
     /// <exception cref="SetupException">There is no such file, or its schema is another version's.</exception>
-    public static SqliteConnection OpenReadOnly(string path)
+    public static SqliteConnection OpenReadOnly(string path, bool ofAnyVersion = false)
     {
         if (!File.Exists(path))
         {
@@ -102,7 +112,15 @@ internal sealed partial class SqliteStore : IStore
         try
         {
             SqliteConnection connection = OpenReader(path);
-            SqliteMigrations.MustBeCurrent(connection, path);
+            if (ofAnyVersion)
+            {
+                SqliteMigrations.MustBeOurs(connection, path);
+            }
+            else
+            {
+                SqliteMigrations.MustBeCurrent(connection, path);
+            }
+
             return connection;
         }
         catch (SqliteException error)
@@ -128,7 +146,10 @@ internal sealed partial class SqliteStore : IStore
         await checkpoints.DisposeAsync().ConfigureAwait(false);
         try
         {
-            writer?.Checkpoint(CheckpointMode.Truncate);
+            if (writer is { } db)
+            {
+                checkpoints.Copy(db, CheckpointMode.Truncate);
+            }
         }
         catch (SqliteException)
         {
@@ -138,14 +159,31 @@ internal sealed partial class SqliteStore : IStore
         CloseFiles();
     }
 
-    private static SqliteConnection OpenWriter(string path)
+    /// <param name="path">The file.</param>
+    /// <param name="create">Whether it is made if there is none: only at a start. A file that was moved away is not replaced by an empty one.</param>
+    private static SqliteConnection OpenWriter(string path, bool create = false)
     {
-        SqliteConnection connection = SqliteConnection.Open(path, readOnly: false);
+        SqliteConnection connection = SqliteConnection.Open(path, readOnly: false, create);
         try
         {
+            if (connection.IsReadOnly)
+            {
+                throw new SqliteException(raw.SQLITE_READONLY, "this user may only read it");
+            }
+
+            connection.Execute("PRAGMA busy_timeout = 20");
+            if (create)
+            {
+                SqliteMigrations.MustBeOursOrEmpty(connection, path);
+            }
+
+            string? mode = connection.Scalar("PRAGMA journal_mode = WAL");
+            if (mode != "wal")
+            {
+                throw new SqliteException(raw.SQLITE_CANTOPEN, $"its journal is '{mode}' and cannot be 'wal' on this file system");
+            }
+
             connection.Execute($"""
-                PRAGMA busy_timeout = 20;
-                PRAGMA journal_mode = WAL;
                 PRAGMA synchronous = FULL;
                 PRAGMA foreign_keys = ON;
                 PRAGMA wal_autocheckpoint = 0;

@@ -25,6 +25,7 @@ internal static unsafe partial class WalBufferVfs
     private const int SyncNormal = 2;
     private const int Ok = 0;
     private const int IoErrorSync = 10 | (4 << 8);
+    private const int NoSense = 22;
     private const int ReadWriteCloseOnExec = 0x2 | 0x80000;
 
     private static readonly IoMethods* Methods = MakeMethods();
@@ -54,6 +55,32 @@ internal static unsafe partial class WalBufferVfs
         return code == Ok ? file->Methods->Sync(file, SyncNormal) : code;
     }
 
+    /// <summary>Has the names in a folder on the disk, where a program has to ask for that.</summary>
+    /// <exception cref="IOException">They cannot be brought there.</exception>
+    public static void SyncFolder(string folder)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return;
+        }
+
+        nint name = Marshal.StringToCoTaskMemUTF8(folder);
+        int handle = OpenFile((byte*)name, 0);
+        Marshal.FreeCoTaskMem(name);
+
+        // A file system that knows no such sync says that the call makes no sense.
+        bool isSynced = handle >= 0 && (SyncAll(handle) == 0 || Marshal.GetLastPInvokeError() == NoSense);
+        if (handle >= 0)
+        {
+            CloseFile(handle);
+        }
+
+        if (!isSynced)
+        {
+            throw new IOException($"{folder} cannot be synced.");
+        }
+    }
+
     [LibraryImport("e_sqlite3", EntryPoint = "sqlite3_vfs_find")]
     private static partial Vfs* VfsFind(nint name);
 
@@ -71,6 +98,9 @@ internal static unsafe partial class WalBufferVfs
 
     [LibraryImport("libc", EntryPoint = "fdatasync")]
     private static partial int SyncData(int handle);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int SyncAll(int handle);
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Open(Vfs* vfs, byte* name, WalFile* file, int flags, int* outFlags)
