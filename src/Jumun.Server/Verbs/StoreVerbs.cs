@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Jumun.Server.Api;
 using Jumun.Server.Execution;
 using Jumun.Server.Stores;
@@ -129,7 +130,12 @@ internal static class StoreVerbs
 
         // Under its name there is a whole backup on the disk, or nothing.
         string part = path + ".part";
-        using SqliteConnection db = SqliteStore.OpenReadOnly(settings.Address);
+        string made = part;
+
+        // Whatever its version is: a backup is made before a newer program changes the schema.
+        using SqliteConnection db = SqliteStore.OpenReadOnly(settings.Address, ofAnyVersion: true);
+        using PosixSignalRegistration interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using PosixSignalRegistration terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         try
         {
             File.Delete(part);
@@ -143,16 +149,25 @@ internal static class StoreVerbs
             }
 
             File.Move(part, path);
+            made = path;
+            WalBufferVfs.SyncFolder(Path.GetDirectoryName(path)!);
         }
         catch (Exception error) when (error is SqliteException or IOException or UnauthorizedAccessException)
         {
             // Half a backup is of no use, and takes room that may be what was missing.
-            DeleteIfThere(part);
+            DeleteIfThere(made);
             throw new SetupException($"The backup failed: {error.Message}", error);
         }
 
         Console.WriteLine($"{path}, {SqliteDoctor.SizeOf(path)}");
         return 0;
+
+        // The copy fails then, and what there is of it is deleted.
+        void Stop(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            db.Interrupt();
+        }
     }
 
     private static void DeleteIfThere(string file)

@@ -93,6 +93,70 @@ public sealed class VerbTests
         Assert.False(File.Exists(path + ".part"));
     }
 
+    /// <summary>An older file must be backed up before the newer program changes its schema, which cannot be undone.</summary>
+    [Fact]
+    [Once]
+    public async Task A_file_of_an_older_or_a_newer_version_is_backed_up()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        await using TestData data = await TestData.CreateAsync(StoreKind.Sqlite);
+        await SqliteStore.Open(Path.Combine(data.Folder, "jumun.db")).DisposeAsync();
+        using var program = new ServerProcess(data);
+        await data.ExecuteAsync("DROP TABLE forgotten_events; DELETE FROM schema_migrations WHERE name = '0003-forgotten-events.sql'");
+        string older = Path.Combine(data.Folder, "older.db");
+        (int exitCode, string output) = await program.RunAsync(cancellation, "backup", older);
+        Assert.True(exitCode == 0, output);
+        Assert.True(File.Exists(older));
+        await data.ExecuteAsync("INSERT INTO schema_migrations VALUES ('9999-of-tomorrow.sql', 'x', 0)");
+        (exitCode, output) = await program.RunAsync(cancellation, "backup", Path.Combine(data.Folder, "newer.db"));
+        Assert.True(exitCode == 0, output);
+    }
+
+    [Fact]
+    [Once]
+    public async Task The_name_of_a_backup_is_on_the_disk_when_it_is_announced()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        await using TestData data = await TestData.CreateAsync(StoreKind.Sqlite);
+        await SqliteStore.Open(Path.Combine(data.Folder, "jumun.db")).DisposeAsync();
+        string folder = Directory.CreateDirectory(Path.Combine(data.Folder, "backups")).FullName;
+        string trace = Path.Combine(data.Folder, "trace");
+        using var program = new ServerProcess(data) { Wrapper = ["strace", "-f", "-y", "-s", "400", "-e", "trace=fsync,/^rename,/^link,write", "-o", trace] };
+        (int exitCode, string output) = await program.RunAsync(cancellation, "backup", Path.Combine(folder, "backup.db"));
+        Assert.True(exitCode == 0, output);
+        string[] calls = await File.ReadAllLinesAsync(trace, cancellation);
+        int named = Array.FindLastIndex(calls, call => call.Contains("backup.db.part\"", StringComparison.Ordinal)
+            && (call.Contains(" rename", StringComparison.Ordinal) || call.Contains(" link", StringComparison.Ordinal)));
+        int synced = Array.FindLastIndex(
+            calls, call => call.Contains("fsync(", StringComparison.Ordinal) && call.Contains($"<{folder}>", StringComparison.Ordinal));
+        int announced = Array.FindLastIndex(calls, call => call.Contains(" write(", StringComparison.Ordinal)
+            && call.Contains("backup.db, ", StringComparison.Ordinal));
+        Assert.True(0 <= named && named < synced && synced < announced, $"{named}, {synced}, {announced}\n{string.Join('\n', calls.TakeLast(40))}");
+    }
+
+    [Fact]
+    [Once]
+    public async Task A_backup_that_is_told_to_stop_leaves_nothing()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        await using TestData data = await TestData.CreateAsync(StoreKind.Sqlite);
+        string file = Path.Combine(data.Folder, "jumun.db");
+        await SqliteStore.Open(file).DisposeAsync();
+        string path = Path.Combine(data.Folder, "backup.db");
+
+        // Each page takes a while to read; the tracer is not the process that is told to stop (-D).
+        using var program = new ServerProcess(data)
+        {
+            Wrapper = ["strace", "-D", "-f", "-o", "/dev/null", "-P", file, "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=200000"],
+        };
+        (int exitCode, string output) = await program.RunAndTerminateAsync(
+            () => TestShop.UntilAsync(() => Task.FromResult(File.Exists(path + ".part")), seconds: 60), cancellation, "backup", path);
+        Assert.True(exitCode == 1, $"{exitCode}: {output}");
+        Assert.Contains("interrupted", output, StringComparison.Ordinal);
+        Assert.False(File.Exists(path + ".part"));
+        Assert.False(File.Exists(path));
+    }
+
     [Fact]
     public async Task Migrate_and_doctor_are_content_with_a_shop_that_is_up_to_date()
     {
