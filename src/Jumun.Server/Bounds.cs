@@ -81,10 +81,19 @@ internal static class Bounds
     /// <summary>Items of a page when the client does not say.</summary>
     public const int DefaultPageItems = 20;
 
+    /// <summary>Most lines of the orders of one page, which has fewer orders then, but at least one.</summary>
+    public const int PageLines = 1_000;
+
+    /// <summary>Largest buffer for answers that a thread keeps, in bytes.</summary>
+    public const int KeptAnswerBytes = 256 * 1024;
+
     /// <summary>Most days of a list of top products.</summary>
     public const int TopDays = 30;
 
-    /// <summary>How old a list of top products may get, in milliseconds, or twice the time that it took to read where that is longer.</summary>
+    /// <summary>
+    /// How old a list of top products may get, in milliseconds, or twice the time that it took to read where that is longer. While others
+    /// are read, older by a round through all that were asked for.
+    /// </summary>
     public const int TopProductsAgeMilliseconds = 500;
 
     /// <summary>Longest search text, in characters.</summary>

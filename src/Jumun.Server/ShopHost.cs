@@ -174,7 +174,7 @@ internal sealed class ShopHost : IAsyncDisposable
         LiveHub live = app.Services.GetRequiredService<LiveHub>();
         app.Lifetime.ApplicationStopping.Register(live.Stop);
         new PointsApi(shop).Map(app);
-        new ProductsApi(shop, new TopProductsCache(shop)).Map(app);
+        new ProductsApi(shop, new TopProductsCache(shop.Store.TopProductsAsync, shop.Clock)).Map(app);
         new CouponsApi(shop).Map(app);
         new LiveApi(shop, live).Map(app);
         new CartApi(shop).Map(app);

@@ -72,6 +72,9 @@ internal static class Json
     [ThreadStatic]
     private static Utf8JsonWriter? writer;
 
+    /// <summary>How large a buffer the thread keeps, in bytes.</summary>
+    public static int KeptBytes => buffer?.Capacity ?? 0;
+
     /// <summary>The bytes of a value; valid until the thread writes the next.</summary>
     public static ReadOnlySpan<byte> Write<T>(T value, JsonTypeInfo<T> json)
     {
@@ -83,7 +86,14 @@ internal static class Json
         writer.Reset(buffer);
         JsonSerializer.Serialize(writer, value, json);
         writer.Flush();
-        return buffer.WrittenSpan;
+        ReadOnlySpan<byte> written = buffer.WrittenSpan;
+        if (buffer.Capacity > Bounds.KeptAnswerBytes)
+        {
+            // One large answer must not cost every thread as much for ever.
+            (buffer, writer) = (null, null);
+        }
+
+        return written;
     }
 
     /// <summary>The bytes of a value, to keep.</summary>

@@ -144,7 +144,12 @@ internal sealed class OrdersApi(Shop shop)
     {
         List<((long First, long Second) Place, OrderView Order)> orders =
             await shop.Store.OrdersAsync(memberId, status, page.After, shop.Now, page.Fetch).ConfigureAwait(false);
-        await page.AnswerAsync(http, orders, row => row.Place, row => row.Order, ApiJson.Default.PageOrderView).ConfigureAwait(false);
+
+        // Of large orders a page has fewer: it lies in memory until the client has taken it.
+        int lines = 0;
+        int fitting = orders.TakeWhile(row => (lines += row.Order.Items.Count) <= Bounds.PageLines).Count();
+        await (page with { Limit = Math.Clamp(fitting, 1, page.Limit) })
+            .AnswerAsync(http, orders, row => row.Place, row => row.Order, ApiJson.Default.PageOrderView).ConfigureAwait(false);
     }
 
     private async Task OrderAsync(HttpContext http)

@@ -92,15 +92,19 @@ internal sealed class ProductsApi(Shop shop, TopProductsCache top)
 }
 
 /// <summary>
-/// The lists of top products, read at most once in <see cref="Bounds.TopProductsAgeMilliseconds"/> for each window, and one after
-/// the other: a long window over many products takes the store a while, and nobody needs a token to ask for it.
-/// Only this list may be a moment old: everything else is read when it is asked for.
+/// The lists of top products, one for each window. They are read one after the other, and after each read the reader rests as long
+/// as that took, whichever window is asked for: nobody needs a token to ask, and a long window over many products takes the store
+/// a while. Whoever asks meanwhile for a list that has become old gets it as it is, unless a round through all lists takes less.
+/// Only these lists may be a moment old: everything else is read when it is asked for.
 /// </summary>
-internal sealed class TopProductsCache(Shop shop)
+internal sealed class TopProductsCache(Func<SalesWindow, int, ValueTask<List<TopProduct>>> read, TimeProvider clock)
 {
+    private static readonly TimeSpan Age = TimeSpan.FromMilliseconds(Bounds.TopProductsAgeMilliseconds);
+
     private readonly Lock gate = new();
-    private readonly SemaphoreSlim loading = new(1);
-    private readonly Task<Listed>?[] lists = new Task<Listed>?[Bounds.TopDays + 1];
+    private readonly SemaphoreSlim reader = new(1);
+    private readonly Listed?[] lists = new Listed?[Bounds.TopDays + 1];
+    private readonly Task<Listed>?[] loads = new Task<Listed>?[Bounds.TopDays + 1];
 
     public async ValueTask<TopProducts> ReadAsync(int days, int limit)
     {
@@ -108,44 +112,63 @@ internal sealed class TopProductsCache(Shop shop)
         return limit >= list.Items.Count ? list : list with { Items = [.. list.Items.Take(limit)] };
     }
 
-    private Task<Listed> CurrentAsync(int days)
+    private ValueTask<Listed> CurrentAsync(int days)
     {
         lock (gate)
         {
-            if (lists[days] is { } known
-                && (!known.IsCompleted || (known.IsCompletedSuccessfully && shop.Clock.GetElapsedTime(known.Result.ReadAt) < known.Result.GoodFor)))
+            Listed? known = lists[days];
+            TimeSpan age = known is null ? TimeSpan.MaxValue : clock.GetElapsedTime(known.ReadAt);
+            if (known is not null && (age < Age || age < 2 * known.Took))
             {
-                return known;
+                return new(known);
             }
 
             // Elsewhere, because SQLite reads where it is asked: who comes meanwhile must not wait here.
-            return lists[days] = Task.Run(() => LoadAsync(days));
+            bool isBusy = reader.CurrentCount == 0;
+            Task<Listed> load = loads[days] ??= Task.Run(() => LoadAsync(days));
+            return known is not null && isBusy && age < Age + Round() ? new(known) : new(load);
         }
     }
+
+    /// <summary>How long it takes to read all lists that are known, with the rests between.</summary>
+    private TimeSpan Round() => 2 * lists.Aggregate(TimeSpan.Zero, static (sum, list) => sum + (list?.Took ?? TimeSpan.Zero));
 
     private async Task<Listed> LoadAsync(int days)
     {
-        await loading.WaitAsync().ConfigureAwait(false);
+        await reader.WaitAsync().ConfigureAwait(false);
+        TimeSpan took = TimeSpan.Zero;
         try
         {
-            long readAt = shop.Clock.GetTimestamp();
-            SalesWindow window = SalesWindow.Last(shop.Now, days);
+            long readAt = clock.GetTimestamp();
+            SalesWindow window = SalesWindow.Last(clock.GetUtcNow(), days);
             var list = new TopProducts(
-                SalesHours.StartOf(window.FromHour),
-                SalesHours.StartOf(window.ToHour),
-                await shop.Store.TopProductsAsync(window, Bounds.PageItems).ConfigureAwait(false));
+                SalesHours.StartOf(window.FromHour), SalesHours.StartOf(window.ToHour), await read(window, Bounds.PageItems).ConfigureAwait(false));
+            took = clock.GetElapsedTime(readAt);
+            var listed = new Listed(list, readAt, took);
+            lock (gate)
+            {
+                lists[days] = listed;
+            }
 
-            // One that takes long rests as long as it took.
-            TimeSpan twice = 2 * shop.Clock.GetElapsedTime(readAt);
-            TimeSpan age = TimeSpan.FromMilliseconds(Bounds.TopProductsAgeMilliseconds);
-            return new Listed(list, readAt, twice > age ? twice : age);
+            return listed;
         }
         finally
         {
-            loading.Release();
+            lock (gate)
+            {
+                loads[days] = null;
+            }
+
+            _ = RestAsync(took);
         }
     }
 
-    /// <summary>A list, and how long it is good from when it was read.</summary>
-    private sealed record Listed(TopProducts List, long ReadAt, TimeSpan GoodFor);
+    private async Task RestAsync(TimeSpan time)
+    {
+        await Task.Delay(time, clock).ConfigureAwait(false);
+        reader.Release();
+    }
+
+    /// <summary>A list, when it was begun to be read, and how long that took.</summary>
+    private sealed record Listed(TopProducts List, long ReadAt, TimeSpan Took);
 }

@@ -41,7 +41,8 @@ public sealed record CancelOrder(string MemberId, Guid OrderId, bool ByAdministr
             return order.View(rows.Now);
         }
 
-        if (status != OrderStatus.Completed || OnlyUnpaid || !(ByAdministrator || rows.Now < order.PaidAt + RefundWindow))
+        if (status != OrderStatus.Completed || OnlyUnpaid
+            || !(ByAdministrator || (RefundWindow > TimeSpan.Zero && rows.Now < order.PaidAt + RefundWindow)))
         {
             return Refusal.NotCancellable(status);
         }

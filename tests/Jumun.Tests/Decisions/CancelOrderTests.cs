@@ -144,6 +144,20 @@ public sealed class CancelOrderTests
     }
 
     [Theory]
+    [InlineData(-900)]
+    [InlineData(-1)]
+    [InlineData(0)]
+    public void Without_a_refund_window_the_owner_gives_nothing_back_also_by_a_clock_that_is_behind(int milliseconds)
+    {
+        Scene scene = new Scene().At(Scene.Noon.AddMilliseconds(milliseconds)).WithProduct(1).WithWallet("alice", 0)
+            .WithOrder("alice", Id, OrderStatus.Completed, paidAt: Scene.Noon);
+
+        Refusal refusal = scene.Refused(Cancel with { RefundWindow = TimeSpan.Zero });
+
+        Assert.Equal((RefusalCode.OrderNotCancellable, OrderStatus.Completed), (refusal.Code, refusal.Status));
+    }
+
+    [Theory]
     [InlineData(1_000, Limits.Balance - 1_000, true)]
     [InlineData(1_000, Limits.Balance - 999, false)]
     [InlineData(1_000, Limits.Balance, false)]

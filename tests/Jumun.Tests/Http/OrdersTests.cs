@@ -1,3 +1,5 @@
+using Jumun.Server;
+
 namespace Jumun.Tests.Http;
 
 /// <summary>Orders: placing, refusals in their order, reading, cancelling.</summary>
@@ -245,6 +247,31 @@ public sealed class OrdersTests(ShopFixture fixture) : IClassFixture<ShopFixture
         Assert.Equal(10, answers.Count(answer => answer.Status == 201));
         Assert.All(answers.Where(answer => answer.Status != 201), answer => answer.IsProblem(409, "out_of_stock"));
         Assert.Equal(0, await shop.Somebody().StockAsync(product));
+    }
+
+    [Fact]
+    public async Task A_page_of_large_orders_has_fewer_of_them_and_goes_on()
+    {
+        TestCaller admin = shop.Administrator();
+        TestCaller member = shop.Somebody();
+        long[] products = await Task.WhenAll(Enumerable.Range(0, Limits.OrderLines).Select(_ => admin.CreateProductAsync()));
+        var orders = new List<string>();
+        for (int i = 0; i < (Bounds.PageLines / Limits.OrderLines) + 2; i++)
+        {
+            orders.Insert(0, (await PlaceAsync(member, string.Join(',', products.Select(product => Line(product, 1))))).Is(201).Word("orderId"));
+        }
+
+        foreach ((TestCaller caller, string path) in new[]
+        {
+            (member, $"/members/{member.Member}/orders?limit=100"), (admin, $"/admin/orders?memberId={member.Member}&limit=100"),
+        })
+        {
+            TestAnswer page = (await caller.GetAsync(path)).Is(200);
+            Assert.Equal(orders[..^2], page.Items("orderId"));
+            page = (await caller.GetAsync($"{path}&cursor={page["next"]}")).Is(200);
+            Assert.Equal(orders[^2..], page.Items("orderId"));
+            Assert.Null(page["next"]);
+        }
     }
 
     [Fact]

@@ -197,6 +197,33 @@ public sealed class LeaseTests : IAsyncLifetime
         Assert.Equal((1, true), (share.Processes, share.IsSettled));
     }
 
+    [Fact]
+    public async Task Times_from_before_the_database_s_clock_was_set_back_keep_nothing_from_anybody()
+    {
+        Guid[] both = [NewProcess(), NewProcess()];
+        await SettleAsync(both);
+        await SetBackAsync(both[1], milliseconds: 500);
+        LeasedShare share = await RenewAsync(both[0]);
+        Assert.Equal((32, 2), (share.Partitions.Count, share.Processes));
+
+        // It was seen an hour from now, and holds until then what it holds.
+        await SetBackAsync(both[1], milliseconds: 3_600_000);
+        share = await RenewAsync(both[0]);
+        Assert.Equal(All, share.Partitions);
+        Assert.Equal((1, true), (share.Processes, share.IsSettled));
+
+        // Those that live share everything again.
+        await SetBackAsync(both[0], milliseconds: 3_600_000);
+        await SettleAsync(both);
+        LeasedShare[] shares = await Task.WhenAll(both.Select(process => RenewAsync(process)));
+        Assert.Equal(All, shares.SelectMany(one => one.Partitions).Order());
+        Assert.All(shares, one => Assert.Equal((32, 2), (one.Partitions.Count, one.Processes)));
+
+        Task SetBackAsync(Guid process, long milliseconds) => RunAsync(
+            $"UPDATE processes SET seen_at = seen_at + {milliseconds} WHERE process_id = '{process}';"
+            + $"UPDATE leases SET until = until + {milliseconds} WHERE holder = '{process}'");
+    }
+
     /// <summary>The version before writes down no session.</summary>
     [Fact]
     public async Task A_process_of_which_no_session_is_known_is_waited_for()

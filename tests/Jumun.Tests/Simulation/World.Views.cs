@@ -55,10 +55,13 @@ internal sealed partial class World
 
     public OrderView? Order(string member, Guid id, DateTimeOffset now) => Find(member, id) is { } order ? View(order, now) : null;
 
-    /// <summary>Orders, newest first.</summary>
-    public IReadOnlyList<OrderView> OrdersOf(string? member, OrderStatus? status, DateTimeOffset now) =>
-        [.. orders.Where(order => (member is null || order.Member == member) && (status is null || order.Reads(now) == status))
-            .Reverse().Select(order => View(order, now))];
+    /// <summary>Orders, newest first: all as they were committed, a member's by their ids.</summary>
+    public IReadOnlyList<OrderView> OrdersOf(string? member, OrderStatus? status, DateTimeOffset now)
+    {
+        IEnumerable<Purchase> found = orders.Where(order => (member is null || order.Member == member) && (status is null || order.Reads(now) == status));
+        found = member is null ? found.Reverse() : found.OrderByDescending(order => order.Id);
+        return [.. found.Select(order => View(order, now))];
+    }
 
     public PaymentView? Payment(string member, Guid id, DateTimeOffset now)
     {

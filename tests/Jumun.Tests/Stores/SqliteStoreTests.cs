@@ -108,6 +108,41 @@ public sealed class SqliteStoreTests : StoreContract
         }
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData(OrderStatus.PendingPayment)]
+    [InlineData(OrderStatus.Completed)]
+    [InlineData(OrderStatus.Expired)]
+    [InlineData(OrderStatus.Cancelled)]
+    [InlineData(OrderStatus.Refunded)]
+    public void A_page_of_a_members_orders_is_read_from_their_index_and_not_sorted(OrderStatus? status)
+    {
+        using SqliteConnection db = SqliteStore.OpenReadOnly(DatabasePath);
+        SqliteStatement plan = db[$"EXPLAIN QUERY PLAN {SqliteStore.OrdersText(isOfMember: true, status)}"];
+        var steps = new List<string>();
+        while (plan.Step())
+        {
+            steps.Add(plan.Text(3));
+        }
+
+        Assert.Equal(["SEARCH orders USING INDEX orders_of_member (member_id=? AND order_id<?)"], steps);
+    }
+
+    [Fact]
+    public async Task A_page_that_began_by_the_position_of_an_order_goes_on_by_its_id()
+    {
+        ProductView product = await ProductAsync();
+        OrderView[] orders = [await PlaceAsync(), await PlaceAsync(), await PlaceAsync()];
+        (long First, long Second) third = Assert.Single(await Store.OrdersAsync(null, null, null, Clock.GetUtcNow(), 1)).Place;
+        Assert.Equal(0, third.Second);
+        Assert.Equal(
+            [orders[1].OrderId, orders[0].OrderId],
+            (await Store.OrdersAsync("m", null, third, Clock.GetUtcNow(), 10)).Select(row => row.Order.OrderId));
+        Assert.Empty(await Store.OrdersAsync("m", null, (999, 0), Clock.GetUtcNow(), 10));
+
+        Task<OrderView> PlaceAsync() => OrderAsync("m", null, (product.ProductId, 1));
+    }
+
     [Fact]
     public async Task Migrations_are_recorded_repeatable_and_refuse_what_they_do_not_know()
     {

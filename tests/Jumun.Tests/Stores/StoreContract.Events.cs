@@ -62,6 +62,33 @@ public abstract partial class StoreContract
     }
 
     [Fact]
+    public async Task A_member_of_whom_there_is_always_more_keeps_no_other_waiting()
+    {
+        ProductView product = await ProductAsync(stock: 100);
+        foreach (string member in (string[])["a", "b"])
+        {
+            await ChargeAsync(member, 1_000);
+        }
+
+        foreach (string member in (string[])["a", "a", "a", "b"])
+        {
+            await PayAsync(await OrderAsync(member, null, (product.ProductId, 1)));
+        }
+
+        List<PendingEvent> page = await NextAsync();
+        Assert.Equal([("a", 1L), ("a", 2L)], page.Select(one => (one.MemberId, one.Sequence)));
+        await DoAsync<Done>(new RecordDelivery(page.ConvertAll(one => one.Key)));
+        await PayAsync(await OrderAsync("a", null, (product.ProductId, 1)));
+        await PayAsync(await OrderAsync("a", null, (product.ProductId, 1)));
+        page = await NextAsync();
+        Assert.Equal([("a", 3L), ("b", 1L)], page.Select(one => (one.MemberId, one.Sequence)).Order());
+        await DoAsync<Done>(new RecordDelivery(page.ConvertAll(one => one.Key)));
+        Assert.Equal([("a", 4L), ("a", 5L)], (await NextAsync()).Select(one => (one.MemberId, one.Sequence)));
+
+        ValueTask<List<PendingEvent>> NextAsync() => Store.PendingEventsAsync(AllPartitions, new HashSet<string>(), anew: false, 2);
+    }
+
+    [Fact]
     public async Task An_event_that_is_replayed_and_fails_in_one_batch_waits_again()
     {
         ProductView product = await ProductAsync();

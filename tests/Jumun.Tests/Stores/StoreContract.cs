@@ -388,6 +388,38 @@ public abstract partial class StoreContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_members_orders_of_one_millisecond_come_in_pages_by_their_ids_newest_first_and_each_once()
+    {
+        ProductView product = await ProductAsync(stock: 100);
+        var ids = new OrderIds(new Simulation.StillClock());
+        Guid[] orders = [.. Enumerable.Range(0, 20).Select(_ => ids.Next())];
+
+        // They may be committed in another order than their requests came.
+        foreach (Guid order in orders.Reverse())
+        {
+            await PlaceAsync("m", order);
+            await PlaceAsync("n", ids.Next());
+        }
+
+        foreach (OrderStatus? status in (OrderStatus?[])[null, OrderStatus.PendingPayment])
+        {
+            var seen = new List<Guid>();
+            List<((long First, long Second) Place, OrderView Order)> page = [];
+            do
+            {
+                page = await Store.OrdersAsync("m", status, page.Count == 0 ? null : page[^1].Place, Clock.GetUtcNow(), 7);
+                seen.AddRange(page.Select(row => row.Order.OrderId));
+            }
+            while (page.Count == 7);
+
+            Assert.Equal(orders.Reverse(), seen);
+        }
+
+        Task<OrderView> PlaceAsync(string member, Guid order) => DoAsync<OrderView>(
+            new PlaceOrder(member, order, [new OrderItem(product.ProductId, 1)], null, null, Window));
+    }
+
+    [Fact]
     public async Task A_members_coupons_are_listed_by_what_became_of_them()
     {
         ProductView product = await ProductAsync(price: 100);

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Text.Json;
 using Jumun.Coupons;
 using Jumun.DataPlatform;
@@ -87,21 +86,4 @@ internal static class PostgresRows
     public static DateTimeOffset Time(this NpgsqlDataReader row, int column) => DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(column));
 
     public static DateTimeOffset? TimeOrNull(this NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.Time(column);
-
-    /// <summary>A UUID as the two numbers of a cursor.</summary>
-    public static (long First, long Second) ToPlace(Guid id)
-    {
-        Span<byte> bytes = stackalloc byte[16];
-        id.TryWriteBytes(bytes, bigEndian: true, out _);
-        return (BinaryPrimitives.ReadInt64BigEndian(bytes), BinaryPrimitives.ReadInt64BigEndian(bytes[8..]));
-    }
-
-    /// <summary>The UUID of a cursor's two numbers.</summary>
-    public static Guid FromPlace((long First, long Second) place)
-    {
-        Span<byte> bytes = stackalloc byte[16];
-        BinaryPrimitives.WriteInt64BigEndian(bytes, place.First);
-        BinaryPrimitives.WriteInt64BigEndian(bytes[8..], place.Second);
-        return new Guid(bytes, bigEndian: true);
-    }
 }

@@ -20,6 +20,9 @@ internal sealed partial class PostgresStore
     private static readonly long LeaseMs = Bounds.LeaseSeconds * 1_000;
     private static readonly long LeaseOfEndedMs = Bounds.LeaseOfEndedSeconds * 1_000;
 
+    // How far the database's clock may be set back before times that lie ahead of it count as none.
+    private const long SetBackMs = Bounds.ClockMilliseconds;
+
     // Its leases count here no more some time before they may be another's, because clocks do not run alike.
     private static readonly TimeSpan GoodFor = TimeSpan.FromSeconds(Bounds.LeaseOfEndedSeconds - 0.5);
 
@@ -101,7 +104,12 @@ internal sealed partial class PostgresStore
             INSERT INTO processes (process_id, seen_at, session) VALUES ($1, {NowMs}, pg_backend_pid())
             ON CONFLICT (process_id) DO UPDATE SET seen_at = excluded.seen_at, session = excluded.session
             """).Add(process);
-        Add(batch, $"DELETE FROM processes WHERE seen_at < {NowMs} - 10 * $1").Add(LeaseMs);
+
+        // One that was seen in the future was seen before the clock was set back. Whoever writes its row just now lives.
+        Add(batch, $"""
+            DELETE FROM processes WHERE process_id IN (
+              SELECT process_id FROM processes WHERE seen_at NOT BETWEEN {NowMs} - 10 * $1 AND {NowMs} + $2 FOR UPDATE SKIP LOCKED)
+            """).Add(LeaseMs).Add(SetBackMs);
 
         // A process whose session ended is dead, unless it was heard of just now and is about to open another.
         Add(batch, $"""
@@ -135,10 +143,12 @@ internal sealed partial class PostgresStore
 
         await using NpgsqlBatch batch = Writing(connection);
         Add(batch, "UPDATE leases SET holder = NULL, until = 0 WHERE holder = $1 AND partition = ANY($2)").Add(process).Add(surplus);
+
+        // None ends later than a lease from now, but by a clock that was set back.
         Add(batch, $"""
             UPDATE leases SET holder = $1, fence = fence + 1, until = {NowMs} + $3
-            WHERE partition = ANY($2) AND until < {NowMs} RETURNING partition
-            """).Add(process).Add(wanted).Add(LeaseMs);
+            WHERE partition = ANY($2) AND until NOT BETWEEN {NowMs} AND {NowMs} + $3 + $4 RETURNING partition
+            """).Add(process).Add(wanted).Add(LeaseMs).Add(SetBackMs);
         Add(batch, "COMMIT");
         await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync().ConfigureAwait(false);
         return await ColumnAsync<short>(reader).ConfigureAwait(false);

@@ -30,8 +30,10 @@ internal sealed partial class PostgresStore
             events.AddRange(await QueuedAsync(partitions, passedOver, First, from + Next, limit - events.Count).ConfigureAwait(false));
         }
 
-        // The last member may have more than came: the next round begins with it, and anew at its first.
-        relayedTo = events.Count < limit ? First : events.FindLast(pending => pending.MemberId != events[^1].MemberId)?.MemberId ?? from;
+        // The last member may have more than came: the next round begins with it, and anew at its first; behind it, where all were its own.
+        relayedTo = events.Count < limit
+            ? First
+            : events.FindLast(pending => pending.MemberId != events[^1].MemberId)?.MemberId ?? events[^1].MemberId;
         return events;
     }
 

@@ -90,8 +90,8 @@ internal sealed partial class PostgresStore
 
     public ValueTask<List<((long First, long Second) Place, OrderView Order)>> OrdersAsync(
         string? memberId, OrderStatus? status, (long First, long Second)? after, DateTimeOffset now, int limit) => AllAsync(
-        OrdersQuery(memberId, status, after is { } place ? PostgresRows.FromPlace(place) : Guid.AllBitsSet, limit, now),
-        row => (PostgresRows.ToPlace(row.GetGuid(1)), PostgresRows.Order(row, now)));
+        OrdersQuery(memberId, status, after is { } place ? IdPlace.IdOf(place) : Guid.AllBitsSet, limit, now),
+        row => (IdPlace.Of(row.GetGuid(1)), PostgresRows.Order(row, now)));
 
     public async ValueTask<List<TopProduct>> TopProductsAsync(SalesWindow window, int limit)
     {
@@ -126,7 +126,7 @@ internal sealed partial class PostgresStore
     public ValueTask<List<((long First, long Second) Place, OutboxEventView Event)>> EventsAsync(
         OutboxState? state, (long First, long Second)? after, int limit) => AllAsync(
         EventsQuery(state).With(after?.First ?? long.MaxValue).With(LastBytes(after?.Second ?? -1)).With(limit),
-        static row => ((row.GetInt64(6), PostgresRows.ToPlace(row.GetGuid(0)).Second), new OutboxEventView(
+        static row => ((row.GetInt64(6), IdPlace.Of(row.GetGuid(0)).Second), new OutboxEventView(
             row.GetGuid(0), (OrderEventType)row.GetInt16(1), row.GetGuid(2), row.GetString(3), row.GetInt64(4), (OutboxState)row.GetInt32(5),
             row.Time(6))));
 
@@ -139,7 +139,7 @@ internal sealed partial class PostgresStore
         DateTimeOffset before, (long First, long Second)? after, int limit) => AllAsync(
         new Query(map.IsDivided ? OldDividedEvents : OldEvents)
             .With(after?.First ?? 0).With(LastBytes(after?.Second ?? 0)).With(before.ToUnixTimeMilliseconds()).With(limit),
-        static row => ((row.GetInt64(0), PostgresRows.ToPlace(row.GetGuid(1)).Second), row.GetGuid(1), (OutboxState)row.GetInt32(2)));
+        static row => ((row.GetInt64(0), IdPlace.Of(row.GetGuid(1)).Second), row.GetGuid(1), (OutboxState)row.GetInt32(2)));
 
     public async ValueTask<bool> HasKeysBeforeAsync(DateTimeOffset moment)
     {

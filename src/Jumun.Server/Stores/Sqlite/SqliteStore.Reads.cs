@@ -92,9 +92,15 @@ internal sealed partial class SqliteStore
 
     public ValueTask<List<((long First, long Second) Place, OrderView Order)>> OrdersAsync(
         string? memberId, OrderStatus? status, (long First, long Second)? after, DateTimeOffset now, int limit) =>
-        ReadAsync((memberId, status, after, now, limit), static (db, a) => All(
-            OrdersStatement(db, a.memberId, a.status).Bind(1, a.after?.First ?? long.MaxValue).Bind(2, a.limit).Bind(3, a.now),
-            row => ((row.Int64(11), 0L), SqliteRows.Order(row, a.now))));
+        ReadAsync((memberId, status, after, now, limit), static (db, a) =>
+        {
+            SqliteStatement orders = db[OrdersText(a.memberId is not null, a.status)].Bind(2, a.limit).Bind(3, a.now);
+            return a.memberId is null
+                ? All(orders.Bind(1, a.after?.First ?? long.MaxValue), row => ((row.Int64(11), 0L), SqliteRows.Order(row, a.now)))
+                : All(
+                    orders.Bind(1, a.after is { } place ? OrderAt(db, place) : Guid.AllBitsSet).Bind(4, a.memberId),
+                    row => (IdPlace.Of(row.Guid(1)), SqliteRows.Order(row, a.now)));
+        });
 
     public ValueTask<List<TopProduct>> TopProductsAsync(SalesWindow window, int limit) =>
         ReadAsync((window, limit), static (db, a) =>
@@ -203,7 +209,6 @@ internal sealed partial class SqliteStore
 
     public ValueTask<List<InvariantReport>> AuditAsync() => ReadAsync(0, static (db, _) => SqliteAudit.Run(db));
 
-    // A text for each question, so that each finds its index: with one for all, the planner would scan the table.
     /// <summary>Point reads that came together, in one snapshot.</summary>
     private async ValueTask ReadPointsAsync(PointRound round) => await ReadAsync(round, static (db, round) =>
     {
@@ -234,31 +239,28 @@ internal sealed partial class SqliteStore
         return true;
     }).ConfigureAwait(false);
 
-    private static SqliteStatement OrdersStatement(SqliteConnection db, string? memberId, OrderStatus? status)
-    {
-        const string Select = $"SELECT {SqliteRows.OrderColumns}, position FROM orders WHERE position < ?1";
-        const string Page = "ORDER BY position DESC LIMIT ?2";
-        const string Pending = "AND status = 0 AND pay_before > ?3";
-        const string Expired = "AND (status = 2 OR (status = 0 AND pay_before <= ?3))";
-        const string Ended = "AND status >= 2 AND status = ?5";
-        const string Member = "AND member_id = ?4";
+    // A cursor that was given before a member's orders went by their id holds a position. No id ends in so many zeros.
+    private static Guid OrderAt(SqliteConnection db, (long First, long Second) place) => place.Second == 0
+        ? First(db["SELECT order_id FROM orders WHERE position = ?1"].Bind(1, place.First), static row => row.Guid(0))
+        : IdPlace.IdOf(place);
 
-        // ?3 is named in every text, because every caller binds it.
-        const string Any = "AND ?3 IS NOT NULL";
-        SqliteStatement statement = (memberId, status) switch
+    /// <summary>
+    /// A text for each question, so that each finds its index: all orders go by their position, a member's by their id, as its index
+    /// has them. ?1 is the place, ?2 the limit, ?3 now and ?4 the member. Every caller binds ?3, so that every text names it.
+    /// </summary>
+    internal static string OrdersText(bool isOfMember, OrderStatus? status)
+    {
+        string which = status is not { } one ? "?3 IS NOT NULL" : one switch
         {
-            (null, null) => db[$"{Select} {Any} {Page}"],
-            (null, OrderStatus.PendingPayment) => db[$"{Select} {Pending} {Page}"],
-            (null, OrderStatus.Expired) => db[$"{Select} {Expired} {Page}"],
-            (null, OrderStatus.Completed) => db[$"{Select} {Any} AND status = 1 {Page}"],
-            (null, _) => db[$"{Select} {Any} {Ended} {Page}"].Bind(5, (long)status),
-            (_, null) => db[$"{Select} {Any} {Member} {Page}"],
-            (_, OrderStatus.PendingPayment) => db[$"{Select} {Pending} {Member} {Page}"],
-            (_, OrderStatus.Expired) => db[$"{Select} {Expired} {Member} {Page}"],
-            (_, OrderStatus.Completed) => db[$"{Select} {Any} AND status = 1 {Member} {Page}"],
-            _ => db[$"{Select} {Any} {Ended} {Member} {Page}"].Bind(5, (long)status),
+            OrderStatus.PendingPayment => "status = 0 AND pay_before > ?3",
+            OrderStatus.Completed => "?3 IS NOT NULL AND status = 1",
+            OrderStatus.Expired => "(status = 2 OR (status = 0 AND pay_before <= ?3))",
+            OrderStatus.Cancelled => "?3 IS NOT NULL AND status >= 2 AND status = 3",
+            OrderStatus.Refunded => "?3 IS NOT NULL AND status >= 2 AND status = 4",
         };
-        return memberId is null ? statement : statement.Bind(4, memberId);
+        return isOfMember
+            ? $"SELECT {SqliteRows.OrderColumns} FROM orders WHERE member_id = ?4 AND order_id < ?1 AND {which} ORDER BY order_id DESC LIMIT ?2"
+            : $"SELECT {SqliteRows.OrderColumns}, position FROM orders WHERE position < ?1 AND {which} ORDER BY position DESC LIMIT ?2";
     }
 
     private static SqliteStatement EventsStatement(SqliteConnection db, OutboxState? state)
