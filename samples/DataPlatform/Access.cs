@@ -29,8 +29,12 @@ internal static class Access
         return Results.Problem("The bearer token is missing or is not the one that was set.", statusCode: StatusCodes.Status401Unauthorized);
     }
 
-    /// <summary>Whether a request comes from this machine.</summary>
-    public static bool IsLocal(HttpContext http) => http.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address);
+    /// <summary>
+    /// Whether a request comes from this machine, and was meant for it: a page from elsewhere, open in a browser here, may have its own
+    /// name lead to this address, and then it brings that name along.
+    /// </summary>
+    public static bool IsLocal(HttpContext http) => http.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address)
+        && http.Request.Host.Host.ToLowerInvariant() is "localhost" or "127.0.0.1" or "[::1]";
 
     /// <summary>Every answer: nothing is kept, and the page runs nothing and loads nothing from elsewhere.</summary>
     public static Task AddHeadersAsync(HttpContext http, RequestDelegate next)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Pipelines;
 
 namespace DataPlatform;
 
@@ -7,6 +8,8 @@ internal static class Api
 {
     private const string Single = "application/cloudevents+json";
     private const string Batch = "application/cloudevents-batch+json";
+
+    private static readonly SemaphoreSlim Bodies = new(Bounds.Bodies);
 
     public static void Map(WebApplication app)
     {
@@ -33,24 +36,24 @@ internal static class Api
             return Refuse(StatusCodes.Status415UnsupportedMediaType, $"The body must be {Batch} or {Single}.");
         }
 
-        byte[] body;
-        try
-        {
-            using var buffer = new MemoryStream();
-            await http.Request.Body.CopyToAsync(buffer, http.RequestAborted);
-            body = buffer.ToArray();
-        }
-        catch (BadHttpRequestException error)
-        {
-            return Refuse(error.StatusCode, error.Message);
-        }
-
+        // What can be refused without the body is refused before it is read: it may be large, or never come.
         if (settings.Secrets.Count == 0 && !Access.IsLocal(http))
         {
             return Refuse(StatusCodes.Status403Forbidden, "DataPlatform__Secret is not set: only this machine may send.");
         }
 
-        if (settings.Secrets.Count > 0 && Signature.Refusal(settings.Secrets, http.Request.Headers, body, clock.GetUtcNow()) is { } refusal)
+        if (settings.Secrets.Count > 0 && Signature.RefusalOf(http.Request.Headers, clock.GetUtcNow()) is { } unsigned)
+        {
+            return Refuse(StatusCodes.Status401Unauthorized, unsigned);
+        }
+
+        (byte[] body, IResult? unread) = await BodyAsync(http);
+        if (unread is not null)
+        {
+            return unread;
+        }
+
+        if (settings.Secrets.Count > 0 && Signature.Refusal(settings.Secrets, http.Request.Headers, body) is { } refusal)
         {
             return Refuse(StatusCodes.Status401Unauthorized, refusal);
         }
@@ -77,6 +80,63 @@ internal static class Api
         catch (Exception error) when (error is System.Data.Common.DbException or IOException or SetupException or InvalidOperationException)
         {
             return Later(http, "The database cannot be used.");
+        }
+    }
+
+    /// <summary>The body of a request, or the answer when it cannot be had.</summary>
+    private static async Task<(byte[] Body, IResult? Unread)> BodyAsync(HttpContext http)
+    {
+        if (!Bodies.Wait(0))
+        {
+            return ([], Later(http, "Too many bodies are on their way."));
+        }
+
+        try
+        {
+            return await ReadAsync(http) is { } body
+                ? (body, null)
+                : ([], Refuse(StatusCodes.Status408RequestTimeout, $"The body did not come within {Bounds.BodySeconds} seconds."));
+        }
+        catch (BadHttpRequestException error)
+        {
+            return ([], Refuse(error.StatusCode, error.Message));
+        }
+        catch (IOException)
+        {
+            return ([], Refuse(StatusCodes.Status400BadRequest, "The body cannot be read."));
+        }
+        finally
+        {
+            Bodies.Release();
+        }
+    }
+
+    /// <summary>The body of a request; null when it did not come in time.</summary>
+    private static async Task<byte[]?> ReadAsync(HttpContext http)
+    {
+        PipeReader reader = http.Request.BodyReader;
+        using var body = new MemoryStream();
+        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(Bounds.BodySeconds));
+        await using CancellationTokenRegistration end = late.Token.Register(reader.CancelPendingRead);
+        while (true)
+        {
+            // Cancelled by a token it would stay in the midst of a read, and the web server logs an error.
+            ReadResult read = await reader.ReadAsync(CancellationToken.None);
+            foreach (ReadOnlyMemory<byte> part in read.Buffer)
+            {
+                body.Write(part.Span);
+            }
+
+            reader.AdvanceTo(read.Buffer.End);
+            if (read.IsCompleted)
+            {
+                return body.ToArray();
+            }
+
+            if (late.IsCancellationRequested)
+            {
+                return null;
+            }
         }
     }
 

@@ -6,6 +6,12 @@ internal static class Bounds
     /// <summary>Largest body of a request, in bytes.</summary>
     public const int BodyBytes = 4 * 1024 * 1024;
 
+    /// <summary>Bodies that are read at once. One more is answered 503 at once.</summary>
+    public const int Bodies = 16;
+
+    /// <summary>How long a body may take to come, in seconds.</summary>
+    public const int BodySeconds = 10;
+
     /// <summary>Most events of one request.</summary>
     public const int RequestEvents = 10_000;
 

@@ -10,28 +10,31 @@ namespace DataPlatform;
 /// </summary>
 internal static class Signature
 {
-    /// <summary>Why a request is refused; null when it is good.</summary>
-    /// <param name="secrets">Any of these may have signed.</param>
+    /// <summary>Why a request is refused whatever its body is; null when the body may be looked at.</summary>
     /// <param name="headers">The request's.</param>
-    /// <param name="body">As it came, byte for byte.</param>
     /// <param name="now">This machine's clock.</param>
-    public static string? Refusal(IReadOnlyList<byte[]> secrets, IHeaderDictionary headers, ReadOnlySpan<byte> body, DateTimeOffset now)
+    public static string? RefusalOf(IHeaderDictionary headers, DateTimeOffset now)
     {
-        string id = headers["webhook-id"].ToString();
-        string timestamp = headers["webhook-timestamp"].ToString();
-        string signatures = headers["webhook-signature"].ToString();
+        (string id, string timestamp, string signatures) = Of(headers);
         if (id.Length == 0 || timestamp.Length == 0 || signatures.Length == 0)
         {
             return "The request is not signed: webhook-id, webhook-timestamp and webhook-signature are needed.";
         }
 
-        if (!long.TryParse(timestamp, NumberStyles.None, CultureInfo.InvariantCulture, out long seconds)
+        return !long.TryParse(timestamp, NumberStyles.None, CultureInfo.InvariantCulture, out long seconds)
             || seconds > DateTimeOffset.MaxValue.ToUnixTimeSeconds()
-            || Math.Abs(seconds - now.ToUnixTimeSeconds()) > Bounds.TimestampSeconds)
-        {
-            return "webhook-timestamp is not within five minutes of this machine's clock.";
-        }
+            || Math.Abs(seconds - now.ToUnixTimeSeconds()) > Bounds.TimestampSeconds
+            ? "webhook-timestamp is not within five minutes of this machine's clock."
+            : null;
+    }
 
+    /// <summary>Why a request is refused that may be looked at; null when it is good.</summary>
+    /// <param name="secrets">Any of these may have signed.</param>
+    /// <param name="headers">The request's.</param>
+    /// <param name="body">As it came, byte for byte.</param>
+    public static string? Refusal(IReadOnlyList<byte[]> secrets, IHeaderDictionary headers, ReadOnlySpan<byte> body)
+    {
+        (string id, string timestamp, string signatures) = Of(headers);
         byte[] signed = Encoding.UTF8.GetBytes($"{id}.{timestamp}.");
         Span<byte> expected = stackalloc byte[SHA256.HashSizeInBytes];
         Span<byte> given = stackalloc byte[SHA256.HashSizeInBytes];
@@ -52,4 +55,7 @@ internal static class Signature
 
         return isGood ? null : "webhook-signature was not made with a secret of this platform over this id, timestamp and body.";
     }
+
+    private static (string Id, string Timestamp, string Signatures) Of(IHeaderDictionary headers) =>
+        (headers["webhook-id"].ToString(), headers["webhook-timestamp"].ToString(), headers["webhook-signature"].ToString());
 }

@@ -49,13 +49,17 @@ internal sealed class Auth
         this.settings = settings;
         this.clock = clock;
         this.log = log;
-        keys = new Keys(null, Parameters());
+        keys = new Keys("", Parameters());
         if (settings.Authority is { } authority)
         {
             issuer = new ConfigurationManager<OpenIdConnectConfiguration>(
                 authority.TrimEnd('/') + "/.well-known/openid-configuration",
                 new OpenIdConnectConfigurationRetriever(),
-                new HttpDocumentRetriever(IssuerClient) { RequireHttps = !new Uri(authority).IsLoopback });
+                new HttpDocumentRetriever(IssuerClient) { RequireHttps = !new Uri(authority).IsLoopback })
+            {
+                AutomaticRefreshInterval = TimeSpan.FromSeconds(Bounds.IssuerAgeSeconds),
+                RefreshInterval = TimeSpan.FromSeconds(Bounds.IssuerAskedSeconds),
+            };
         }
         else
         {
@@ -108,17 +112,34 @@ internal sealed class Auth
         Keys current = Volatile.Read(ref keys);
         if (!ReferenceEquals(configuration, current.Configuration))
         {
-            // A key may have been withdrawn: nothing that was remembered counts any longer.
-            TokenValidationParameters parameters = Parameters();
-            parameters.ValidIssuer = settings.Issuer ?? configuration.Issuer;
-            parameters.ValidAlgorithms = IssuerAlgorithms;
-            parameters.IssuerSigningKeys = configuration.SigningKeys;
-            current = new Keys(configuration, parameters);
+            current = KeysOf(configuration, current);
             Volatile.Write(ref keys, current);
         }
 
         TokenHash hash = TokenHash.Of(TokenOf(authorization));
         return current.Remembered(hash, clock.GetUtcNow()) ?? await ValidateAsync(TokenOf(authorization).ToString(), hash, current).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// The keys of what was read anew: those that were known, with all that was remembered, when nothing has changed, since strangers can
+    /// have it read. Otherwise a key may have been withdrawn, and nothing that was remembered counts any longer.
+    /// </summary>
+    private Keys KeysOf(OpenIdConnectConfiguration configuration, Keys known)
+    {
+        IEnumerable<string> all = (configuration.JsonWebKeySet?.Keys ?? []).Select(key =>
+            $"{key.Kid} {key.Kty} {key.Use} {key.Alg} {key.N} {key.E} {key.Crv} {key.X} {key.Y} {string.Join(',', key.X5c)}");
+        string names = $"{configuration.Issuer}\n{string.Join('\n', all.Order(StringComparer.Ordinal))}";
+        if (names == known.Names)
+        {
+            known.Configuration = configuration;
+            return known;
+        }
+
+        TokenValidationParameters parameters = Parameters();
+        parameters.ValidIssuer = settings.Issuer ?? configuration.Issuer;
+        parameters.ValidAlgorithms = IssuerAlgorithms;
+        parameters.IssuerSigningKeys = configuration.SigningKeys;
+        return new Keys(names, parameters) { Configuration = configuration };
     }
 
     /// <summary>
@@ -214,13 +235,17 @@ internal sealed class Auth
     /// The keys that count now, and the tokens that were found good under them. Tokens are kept in two generations: when
     /// the young one is full it becomes the old one, and what is not used again is forgotten with it.
     /// </summary>
-    private sealed class Keys(OpenIdConnectConfiguration? configuration, TokenValidationParameters parameters)
+    private sealed class Keys(string names, TokenValidationParameters parameters)
     {
         private ConcurrentDictionary<TokenHash, Caller> young = new();
         private ConcurrentDictionary<TokenHash, Caller> old = new();
         private int remembered;
 
-        public OpenIdConnectConfiguration? Configuration { get; } = configuration;
+        /// <summary>The issuer and each of its keys; nothing where there is no issuer.</summary>
+        public string Names { get; } = names;
+
+        /// <summary>Where the issuer said so last.</summary>
+        public OpenIdConnectConfiguration? Configuration { get; set; }
 
         public TokenValidationParameters Parameters { get; } = parameters;
 

@@ -321,6 +321,18 @@ internal static class Bounds
     /// <summary>How long an issuer that could never be reached is not asked again, in seconds.</summary>
     public const int IssuerPauseSeconds = 5;
 
+    /// <summary>
+    /// How old what the issuer says of itself may get while tokens are checked, in seconds; up to a twentieth more, so that processes do
+    /// not ask together. So long a key counts that the issuer withdrew.
+    /// </summary>
+    public const int IssuerAgeSeconds = 600;
+
+    /// <summary>Shortest time between two readings of the issuer's keys for keys that are not known, in seconds: anybody may name one.</summary>
+    public const int IssuerAskedSeconds = 30;
+
+    /// <summary>How often the log tells of refused sign-ins to the console, in seconds: anybody may try.</summary>
+    public const int SignInLogSeconds = 30;
+
     /// <summary>Consoles whose connection was lost, kept for a while in case it comes back.</summary>
     public const int DisconnectedConsoles = 16;
 

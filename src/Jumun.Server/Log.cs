@@ -80,9 +80,9 @@ internal static partial class Log
     [LoggerMessage(30, LogLevel.Information, "{Member} signed in to the console")]
     public static partial void SignedIn(ILogger log, string member);
 
-    [LoggerMessage(31, LogLevel.Warning, "A sign-in to the console was refused: {Reason}")]
-    public static partial void SignInRefused(ILogger log, string reason);
+    [LoggerMessage(31, LogLevel.Warning, "A sign-in to the console was refused: {Reason}. Since the last such line {Others} others were")]
+    public static partial void SignInRefused(ILogger log, string reason, long others);
 
-    [LoggerMessage(32, LogLevel.Information, "{Member} did {Command} in the console")]
-    public static partial void OperatorDid(ILogger log, string member, Command command);
+    [LoggerMessage(32, LogLevel.Information, "{Member} did {Command} {Where}")]
+    public static partial void OperatorDid(ILogger log, string member, Command command, string where);
 }

@@ -30,9 +30,11 @@ internal sealed class TestShop : IAsyncDisposable
     private readonly ShopHost host;
     private readonly EndpointDataSource endpoints;
 
-    private TestShop(ShopHost host, EndpointDataSource endpoints, DeliveryFigures figures, Leases leases, TestClock clock, TestData data, bool ownsData)
+    private TestShop(
+        ShopHost host, EndpointDataSource endpoints, DeliveryFigures figures, Leases leases, Auth tokens, TestClock clock, TestData data, bool ownsData)
     {
         this.host = host;
+        Tokens = tokens;
         Figures = figures;
         Leases = leases;
         this.endpoints = endpoints;
@@ -66,6 +68,9 @@ internal sealed class TestShop : IAsyncDisposable
     /// <summary>The partitions that it works on.</summary>
     public Leases Leases { get; }
 
+    /// <summary>How it checks tokens.</summary>
+    public Auth Tokens { get; }
+
     public LiveHub Live => host.Live;
 
     /// <summary>Every route that the running server has.</summary>
@@ -74,13 +79,15 @@ internal sealed class TestShop : IAsyncDisposable
     /// <param name="settings">Settings beside those that every test has, written as in an environment, with ':'.</param>
     /// <param name="data">The data of an earlier server, to go on with it.</param>
     /// <param name="isDevelopment">Whether it is a developer's machine.</param>
-    public static async Task<TestShop> StartAsync(Dictionary<string, string?>? settings = null, TestData? data = null, bool isDevelopment = false)
+    /// <param name="journal">What keeps its log, in place of the console that has errors alone.</param>
+    public static async Task<TestShop> StartAsync(
+        Dictionary<string, string?>? settings = null, TestData? data = null, bool isDevelopment = false, Journal? journal = null)
     {
         bool ownsData = data is null;
         data ??= await TestData.CreateAsync();
         try
         {
-            return await StartAsync(settings ?? [], data, ownsData, isDevelopment);
+            return await StartAsync(settings ?? [], data, ownsData, isDevelopment, journal);
         }
         catch when (ownsData)
         {
@@ -158,7 +165,8 @@ internal sealed class TestShop : IAsyncDisposable
         }
     }
 
-    private static async Task<TestShop> StartAsync(Dictionary<string, string?> settings, TestData data, bool ownsData, bool isDevelopment)
+    private static async Task<TestShop> StartAsync(
+        Dictionary<string, string?> settings, TestData data, bool ownsData, bool isDevelopment, Journal? journal)
     {
         var clock = new TestClock();
         WebApplicationBuilder builder = Surroundings.Builder();
@@ -167,16 +175,23 @@ internal sealed class TestShop : IAsyncDisposable
         builder.Configuration.AddInMemoryCollection([new("Jumun:Auth:SigningKey", SigningKey)]);
         builder.Configuration.AddInMemoryCollection(settings);
         builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Logging.SetMinimumLevel(LogLevel.Error);
+        builder.Logging.SetMinimumLevel(journal is null ? LogLevel.Error : LogLevel.Information);
+        if (journal is not null)
+        {
+            builder.Logging.ClearProviders().AddProvider(journal);
+        }
+
         builder.Services.AddSingleton<TimeProvider>(clock);
         EndpointDataSource? endpoints = null;
         Relay? relay = null;
         Leases? leases = null;
+        Auth? tokens = null;
         builder.Services.AddSingleton<IHostedService>(services => new Glance(
-            () => (endpoints, relay, leases) = (
-                services.GetRequiredService<EndpointDataSource>(), services.GetRequiredService<Relay>(), services.GetRequiredService<Leases>())));
+            () => (endpoints, relay, leases, tokens) = (
+                services.GetRequiredService<EndpointDataSource>(), services.GetRequiredService<Relay>(), services.GetRequiredService<Leases>(),
+                services.GetRequiredService<Auth>())));
         ShopHost host = await ShopHost.StartAsync(builder, Settings.Read(builder.Configuration, builder.Environment));
-        return new TestShop(host, endpoints!, relay!.Figures, leases!, clock, data, ownsData);
+        return new TestShop(host, endpoints!, relay!.Figures, leases!, tokens!, clock, data, ownsData);
     }
 }
 

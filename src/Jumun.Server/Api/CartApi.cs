@@ -44,7 +44,7 @@ internal sealed class CartApi(Shop shop)
         check.Range("productId", productId, 1, long.MaxValue);
         check.Range("quantity", request.Quantity, 1, Limits.LineQuantity);
         Refusal? refusal = check.Refusal
-            ?? await shop.SettleAsync(new PutCartLine(http.PathText("memberId"), productId, request.Quantity)).ConfigureAwait(false);
+            ?? await http.SettleAsync(shop, new PutCartLine(http.PathText("memberId"), productId, request.Quantity)).ConfigureAwait(false);
         if (refusal is not null)
         {
             await http.RefuseAsync(refusal).ConfigureAwait(false);
@@ -74,7 +74,7 @@ internal sealed class CartApi(Shop shop)
 
     private async Task RemoveAsync(HttpContext http, long? productId)
     {
-        Refusal? refusal = await shop.SettleAsync(new RemoveCartLine(http.PathText("memberId"), productId)).ConfigureAwait(false);
+        Refusal? refusal = await http.SettleAsync(shop, new RemoveCartLine(http.PathText("memberId"), productId)).ConfigureAwait(false);
         await (refusal is null ? http.AnswerNothingAsync() : http.RefuseAsync(refusal)).ConfigureAwait(false);
     }
 }

@@ -253,6 +253,7 @@ internal static partial class Http
             keyed = new KeyedRequest(new IdempotencyKey(http.Caller().MemberId, key), Fingerprint(http.Request, body), reply.Render);
         }
 
+        http.TellOfOperator(command);
         Settlement settlement = await shop.Executor.SubmitAsync(command, keyed).ConfigureAwait(false);
         if (settlement.Refusal is { } refusal)
         {
@@ -279,8 +280,22 @@ internal static partial class Http
     }
 
     /// <summary>Settles a command whose answer is elsewhere: null when it was carried out, otherwise the refusal.</summary>
-    public static async ValueTask<Refusal?> SettleAsync(this Shop shop, Command command) =>
-        (await shop.Executor.SubmitAsync(command).ConfigureAwait(false)).Refusal;
+    public static async ValueTask<Refusal?> SettleAsync(this HttpContext http, Shop shop, Command command)
+    {
+        http.TellOfOperator(command);
+        return (await shop.Executor.SubmitAsync(command).ConfigureAwait(false)).Refusal;
+    }
+
+    /// <summary>Tells the log what an administrator does to the shop, or to what is another member's. Of members it asks one question.</summary>
+    private static void TellOfOperator(this HttpContext http, Command command)
+    {
+        if (http.Caller() is { IsAdministrator: true } caller
+            && http.GetEndpoint()?.Metadata.GetMetadata<RouteInfo>()?.Access is { } access
+            && (access == Access.Administrator || (access == Access.Owner && AccessControl.OwnerOf(http) != caller.MemberId)))
+        {
+            Log.OperatorDid(http.RequestServices.GetRequiredService<ILogger<Shop>>(), caller.MemberId, command, "over the API");
+        }
+    }
 
     private static void Send(HttpContext http, int status, string contentType, ReadOnlySpan<byte> body)
     {

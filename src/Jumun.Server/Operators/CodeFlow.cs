@@ -133,7 +133,7 @@ internal sealed class CodeFlow(Settings settings, Auth auth) : IDisposable
     private static CookieOptions Options(HttpContext context, TimeSpan? maxAge) => new()
     {
         HttpOnly = true,
-        Secure = context.Request.IsHttps,
+        Secure = Session.IsForHttpsAlone(context),
         SameSite = SameSiteMode.Lax,
         Path = Callback,
         MaxAge = maxAge,

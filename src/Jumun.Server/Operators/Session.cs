@@ -73,10 +73,18 @@ internal static class Session
         Language.Korean => "ko",
     };
 
+    /// <summary>
+    /// Whether a cookie is for https alone. A proxy that ends TLS need not say that it did, so that it is, but for what a browser opened over
+    /// http on the server's own machine, or a developer anywhere: not every browser takes such a cookie from http://localhost.
+    /// </summary>
+    public static bool IsForHttpsAlone(HttpContext http) =>
+        http.Request.IsHttps
+        || !(http.Request.Host.Host is "localhost" or "127.0.0.1" or "[::1]" || http.RequestServices.GetRequiredService<Settings>().IsDevelopment);
+
     private static CookieOptions Options(HttpContext http, TimeSpan? maxAge) => new()
     {
         HttpOnly = true,
-        Secure = http.Request.IsHttps,
+        Secure = IsForHttpsAlone(http),
         SameSite = SameSiteMode.Strict,
         Path = Path,
         MaxAge = maxAge,

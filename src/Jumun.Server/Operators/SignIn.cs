@@ -35,6 +35,10 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
     private static readonly Text Ended = new("The session has ended. Sign in again.", "세션이 끝났습니다. 다시 로그인하세요.");
     private static readonly Text NotSignedIn = new("The issuer did not sign you in. Try again.", "발급자가 로그인을 완료하지 못했습니다. 다시 시도하세요.");
 
+    private readonly Lock telling = new();
+    private long? told;
+    private long untold;
+
     /// <summary>Sends whoever has no session to the door.</summary>
     public static Task AskAsync(HttpContext http)
     {
@@ -96,7 +100,7 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
         (string? token, string reason) = await flow.FinishAsync(http).ConfigureAwait(false);
         if (token is null)
         {
-            Log.SignInRefused(log, reason);
+            TellRefused(reason);
             await WriteAsync(http, StatusCodes.Status403Forbidden, NotSignedIn).ConfigureAwait(false);
         }
         else if (await BeginAsync(http, token).ConfigureAwait(false))
@@ -184,7 +188,7 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
             : null;
         if (wrong is { } text)
         {
-            Log.SignInRefused(log, text.English);
+            TellRefused(text.English);
             int status = wrong == Away ? StatusCodes.Status503ServiceUnavailable
                 : caller is null ? StatusCodes.Status401Unauthorized
                 : StatusCodes.Status403Forbidden;
@@ -195,6 +199,22 @@ internal sealed class SignIn(Shop shop, Auth auth, CodeFlow flow, SignOuts signO
         Session.Begin(http, token, caller!, shop.Now);
         Log.SignedIn(log, caller!.MemberId);
         return true;
+    }
+
+    /// <summary>Tells the log of a refused sign-in: the first at once, and then one now and then, with how many others there were. Anybody may try.</summary>
+    private void TellRefused(string reason)
+    {
+        lock (telling)
+        {
+            if (told is { } last && shop.Clock.GetElapsedTime(last) < TimeSpan.FromSeconds(Bounds.SignInLogSeconds))
+            {
+                untold++;
+                return;
+            }
+
+            Log.SignInRefused(log, reason, untold);
+            (told, untold) = (shop.Clock.GetTimestamp(), 0);
+        }
     }
 
     private Task WriteAsync(HttpContext http, int status, Text? note)

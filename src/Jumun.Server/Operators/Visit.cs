@@ -87,7 +87,7 @@ public abstract class ConsolePage : ComponentBase
             return Settlement.Of(request.Refusal!);
         }
 
-        Log.OperatorDid(Journal, Visit.Member, command);
+        Log.OperatorDid(Journal, Visit.Member, command, "in the console");
         return await Shop.Executor.SubmitAsync(command, keyed);
     }
 

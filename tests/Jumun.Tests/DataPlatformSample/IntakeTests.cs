@@ -1,4 +1,7 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json.Nodes;
+using Jumun.Tests.Hostile;
 
 namespace Jumun.Tests.Platform;
 
@@ -168,12 +171,81 @@ public sealed class IntakeTests(SharedPlatform shared) : IClassFixture<SharedPla
     }
 
     [Fact]
+    public async Task A_request_that_is_not_signed_is_answered_before_its_body_comes()
+    {
+        using RawConnection connection = await RawConnection.OpenAsync(platform.Address);
+        long begun = Stopwatch.GetTimestamp();
+        await connection.SendAsync(Head(signed: false));
+        Assert.Equal(401, (await connection.ReadAsync())!.Status);
+        Assert.True(Stopwatch.GetElapsedTime(begun) < TimeSpan.FromSeconds(4), "It waited for the body.");
+    }
+
+    [Fact]
+    public async Task Bodies_that_come_slowly_are_few_and_get_ten_seconds()
+    {
+        await using PlatformProcess own = await PlatformProcess.StartAsync();
+        List<RawConnection> slow = [];
+        try
+        {
+            long begun = Stopwatch.GetTimestamp();
+            for (int number = 0; number < 16; number++)
+            {
+                slow.Add(await RawConnection.OpenAsync(own.Address));
+                await slow[^1].SendAsync(Head(signed: true));
+            }
+
+            await TestShop.UntilAsync(async () => (await own.SendAsync("[]", PlatformProcess.SignatureOf)).Status == 503);
+            Task<RawAnswer?[]> answers = Task.WhenAll(slow.Select(connection => connection.ReadAsync()));
+            while (!answers.IsCompleted)
+            {
+                // Fast enough for the web server, which ends what is slower than 240 bytes a second.
+                await Task.WhenAll(slow.Select(connection => connection.SendAsync(new string(' ', 200))));
+                await Task.WhenAny(answers, Task.Delay(200, TestContext.Current.CancellationToken));
+                Assert.True(Stopwatch.GetElapsedTime(begun) < TimeSpan.FromSeconds(25), "They are waited for still.");
+            }
+
+            Assert.All(await answers, answer => Assert.Contains("within 10 seconds", answer!.Text, StringComparison.Ordinal));
+            (await own.SendAsync("[]", PlatformProcess.SignatureOf)).Is(200);
+        }
+        finally
+        {
+            slow.ForEach(connection => connection.Dispose());
+        }
+    }
+
+    [Fact]
+    public async Task This_machine_is_meant_by_its_own_names_alone_where_no_secret_and_no_token_is_set()
+    {
+        await using PlatformProcess own = await PlatformProcess.StartAsync(new() { ["DataPlatform__Secret"] = "" });
+        foreach ((string host, int status) in new[] { ("evil.example", 403), ("127.0.0.1.evil.example:80", 403), ("localhost", 200), ("[::1]:5090", 200) })
+        {
+            var read = new HttpRequestMessage(HttpMethod.Get, "/totals");
+            read.Headers.Host = host;
+            (await own.Reader.SendAsync(read)).Is(status);
+            var sent = new HttpRequestMessage(HttpMethod.Post, "/events")
+            {
+                Content = new StringContent("[]", new System.Net.Http.Headers.MediaTypeHeaderValue("application/cloudevents-batch+json")),
+            };
+            sent.Headers.Host = host;
+            (await own.Reader.SendAsync(sent)).Is(status);
+        }
+    }
+
+    [Fact]
     public async Task An_event_that_came_on_several_lines_has_one_in_the_file()
     {
         string body = $"[{JsonNode.Parse(TestEvents.Some().ToJsonString())!.ToJsonString(new() { WriteIndented = true })}]";
         (await platform.SendAsync(body, PlatformProcess.SignatureOf)).Is(200);
         await TestShop.UntilAsync(() => Task.FromResult(NewLines().Count > 0));
         Assert.Equal("mug", (string?)JsonNode.Parse(Assert.Single(NewLines()))!["data"]!["items"]![0]!["name"]);
+    }
+
+    /// <summary>The head of a request whose body of 4 MiB is still to come, with headers of a signature that nobody made or without.</summary>
+    private static string Head(bool signed)
+    {
+        string time = DateTimeOffset.UtcNow.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+        return "POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/cloudevents-batch+json\r\nContent-Length: 4194304\r\n"
+            + (signed ? $"webhook-id: msg\r\nwebhook-timestamp: {time}\r\nwebhook-signature: v1,none\r\n\r\n" : "\r\n");
     }
 
     /// <summary>How much a total grew in this test.</summary>

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Jumun.Server;
-using Jumun.Server.Api;
 using Jumun.Server.Stores;
 using Jumun.Server.Stores.Postgres;
 using Jumun.Server.Stores.Sqlite;
@@ -84,7 +83,7 @@ public sealed class ReconcileTests : IAsyncLifetime
     public async Task What_is_forgotten_is_compared_too_and_what_of_it_cannot_be_replayed_is_said()
     {
         Guid[] forgotten = [.. events.Take(3).Select(one => Guid.Parse((string)one["id"]!))];
-        Assert.Null(await shop!.Shop.SettleAsync(new Jumun.DataPlatform.ForgetDeliveredEvents(forgotten, TimeSpan.FromDays(-1))));
+        Assert.Null((await shop!.Shop.Executor.SubmitAsync(new Jumun.DataPlatform.ForgetDeliveredEvents(forgotten, TimeSpan.FromDays(-1)))).Refusal);
         (await platform.SendAsync([.. events.Where((_, index) => index is not (2 or 4))])).Is(200);
         string output = await ReconcileAsync(1);
         Assert.Contains("2 differ: 2 missing there, 0 unknown here, 0 told otherwise.", output, StringComparison.Ordinal);

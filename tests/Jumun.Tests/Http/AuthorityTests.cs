@@ -1,7 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Reflection;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Jumun.Server;
 
 namespace Jumun.Tests.Http;
 
@@ -65,6 +67,63 @@ public sealed class AuthorityTests
         string after = issuer.Token("alice");
         await TestShop.UntilAsync(async () => (await As(shop, after).GetAsync("/products")).Status == 200);
         await IsRefusedAsync(shop, before);
+    }
+
+    [Fact]
+    public async Task A_withdrawn_key_counts_for_minutes_at_most_where_nobody_brings_a_token_of_a_new_one()
+    {
+        await using Issuer issuer = await Issuer.StartAsync();
+        issuer.Announce();
+        await using TestShop shop = await StartAsync(issuer);
+        GoByTheClockOf(shop);
+        string withdrawn = issuer.Token("alice");
+        (await As(shop, withdrawn).GetAsync("/products")).Is(200);
+        issuer.Rotate();
+        string good = issuer.Token("alice");
+        (await As(shop, good).GetAsync("/products")).Is(200);
+        shop.Clock.Advance(TimeSpan.FromSeconds(60 * 11));
+        await TestShop.UntilAsync(async () => (await As(shop, withdrawn).GetAsync("/products")).Status == 401);
+        (await As(shop, good).GetAsync("/products")).Is(200);
+    }
+
+    [Fact]
+    public async Task Whoever_names_an_unknown_key_keeps_no_new_key_of_the_issuer_from_being_found()
+    {
+        await using Issuer issuer = await Issuer.StartAsync();
+        await using TestShop shop = await StartAsync(issuer);
+        GoByTheClockOf(shop);
+        (await As(shop, issuer.Token("alice")).GetAsync("/products")).Is(200);
+        using var foreign = RSA.Create(2048);
+        await IsRefusedAsync(shop, Jwt.Signed(issuer.Claims("alice"), foreign, "foreign"));
+        await TestShop.UntilAsync(() => Task.FromResult(issuer.KeysAsked == 2));
+        issuer.Rotate();
+        string after = issuer.Token("alice");
+        await IsRefusedAsync(shop, after);
+        shop.Clock.Advance(TimeSpan.FromSeconds(31));
+        await TestShop.UntilAsync(async () => (await As(shop, after).GetAsync("/products")).Status == 200);
+    }
+
+    [Fact]
+    public async Task Tokens_stay_remembered_while_the_issuer_has_the_same_keys()
+    {
+        await using Issuer issuer = await Issuer.StartAsync();
+        issuer.Announce();
+        await using TestShop shop = await StartAsync(issuer);
+        GoByTheClockOf(shop);
+        JsonObject claims = issuer.Claims("alice");
+        claims["nbf"] = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+        string remembered = issuer.Sign(claims);
+        (await As(shop, remembered).GetAsync("/products")).Is(200);
+
+        object? before = await shop.Tokens.IssuerAsync(TestContext.Current.CancellationToken);
+        shop.Clock.Advance(TimeSpan.FromSeconds(60 * 11));
+        await TestShop.UntilAsync(async () => !ReferenceEquals(before, await shop.Tokens.IssuerAsync(TestContext.Current.CancellationToken)));
+
+        // A day before it counts a token is refused that is looked at anew.
+        shop.Clock.Advance(-TimeSpan.FromDays(1));
+        claims["jti"] = "another";
+        await IsRefusedAsync(shop, issuer.Sign(claims));
+        (await As(shop, remembered).GetAsync("/products")).Is(200);
     }
 
     [Fact]
@@ -135,6 +194,14 @@ public sealed class AuthorityTests
         ["Jumun:Auth:SigningKey"] = "",
         ["Jumun:Auth:Authority"] = issuer.Url,
     });
+
+    /// <summary>The issuer's keys are read by the clock of the test, too. What reads them has a clock, and no way to be given another.</summary>
+    private static void GoByTheClockOf(TestShop shop)
+    {
+        const BindingFlags inside = BindingFlags.Instance | BindingFlags.NonPublic;
+        object reader = typeof(Auth).GetField("issuer", inside)!.GetValue(shop.Tokens)!;
+        reader.GetType().GetField("TimeProvider", inside)!.SetValue(reader, shop.Clock);
+    }
 
     private static TestCaller As(TestShop shop, string token) => new(shop, "alice", token);
 

@@ -26,8 +26,10 @@ internal sealed class Issuer : IAsyncDisposable
 
     private readonly WebApplication app;
     private readonly ConcurrentDictionary<string, string> challenges = new();
+    private volatile (string Id, RSA Key)[] published = [("first", First)];
     private RSA key = First;
     private int asked;
+    private int keysAsked;
 
     private Issuer(WebApplication app) => this.app = app;
 
@@ -43,6 +45,9 @@ internal sealed class Issuer : IAsyncDisposable
 
     /// <summary>How often it was asked what it is.</summary>
     public int Asked => asked;
+
+    /// <summary>How often it has said which keys it has.</summary>
+    public int KeysAsked => keysAsked;
 
     public string PublicKeyPem => key.ExportSubjectPublicKeyInfoPem();
 
@@ -64,7 +69,12 @@ internal sealed class Issuer : IAsyncDisposable
                 """,
                 http.RequestAborted);
         });
-        app.MapGet("/keys", http => http.Response.WriteAsync(issuer.Keys(), http.RequestAborted));
+        app.MapGet("/keys", http =>
+        {
+            string keys = issuer.Keys();
+            Interlocked.Increment(ref issuer.keysAsked);
+            return http.Response.WriteAsync(keys, http.RequestAborted);
+        });
         app.MapGet("/authorize", http => issuer.Authorize(http));
         app.MapPost("/token", issuer.ExchangeAsync);
         await app.StartAsync();
@@ -74,10 +84,15 @@ internal sealed class Issuer : IAsyncDisposable
         return issuer;
     }
 
+    /// <summary>Tells of its second key, and goes on with the first.</summary>
+    public void Announce() => published = [("first", First), ("second", Second)];
+
+    /// <summary>Withdraws its first key, and goes on with the second.</summary>
     public void Rotate()
     {
         key = Second;
         KeyId = "second";
+        published = [("second", Second)];
     }
 
     public JsonObject Claims(string member)
@@ -125,11 +140,14 @@ internal sealed class Issuer : IAsyncDisposable
 
     private string Keys()
     {
-        RSAParameters parameters = key.ExportParameters(includePrivateParameters: false);
-        var keys = new StringBuilder();
-        keys.Append("{\"keys\":[{\"kty\":\"RSA\",\"use\":\"sig\",\"alg\":\"RS256\",\"kid\":\"").Append(KeyId);
-        keys.Append("\",\"n\":\"").Append(Base64Url.EncodeToString(parameters.Modulus));
-        keys.Append("\",\"e\":\"").Append(Base64Url.EncodeToString(parameters.Exponent)).Append("\"}]}");
-        return keys.ToString();
+        IEnumerable<string> keys = published.Select(one =>
+        {
+            RSAParameters parameters = one.Key.ExportParameters(includePrivateParameters: false);
+            return $$"""
+                {"kty":"RSA","use":"sig","alg":"RS256","kid":"{{one.Id}}",
+                 "n":"{{Base64Url.EncodeToString(parameters.Modulus)}}","e":"{{Base64Url.EncodeToString(parameters.Exponent)}}"}
+                """;
+        });
+        return $$"""{"keys":[{{string.Join(',', keys)}}]}""";
     }
 }

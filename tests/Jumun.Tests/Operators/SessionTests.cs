@@ -37,6 +37,27 @@ public sealed class SessionTests(ShopFixture fixture) : IClassFixture<ShopFixtur
     }
 
     [Fact]
+    public async Task Behind_a_proxy_that_ends_TLS_the_cookies_are_for_https_alone_and_on_the_servers_own_machine_they_are_not()
+    {
+        string token = Jwt.Of("admin", isAdministrator: true);
+        await using Issuer issuer = await Issuer.StartAsync();
+        await using TestShop own = await StartAsync(issuer);
+        foreach ((string host, bool isForHttps) in new[] { ("shop.example", true), ("10.0.0.7:5080", true), ("localhost:5080", false), ("127.0.0.1", false) })
+        {
+            var pasted = new HttpRequestMessage(HttpMethod.Post, "/console/sign-in") { Content = new FormUrlEncodedContent([new("token", token)]) };
+            pasted.Headers.Host = host;
+            TestAnswer answer = (await shop.AsNobody().SendAsync(pasted)).Is(303);
+            Assert.Equal(isForHttps, Assert.Single(answer.Headers.GetValues("Set-Cookie")).Contains("; secure", StringComparison.Ordinal));
+
+            var begun = new HttpRequestMessage(HttpMethod.Get, "/console/sign-in/issuer");
+            begun.Headers.Host = host;
+            string cookie = Assert.Single((await own.AsNobody().SendAsync(begun)).Is(303).Headers.GetValues("Set-Cookie"));
+            Assert.StartsWith("jumun-sign-in=", cookie, StringComparison.Ordinal);
+            Assert.Equal(isForHttps, cookie.Contains("; secure", StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
     public void The_console_starts_nothing_and_keeps_no_keys()
     {
         var services = new ServiceCollection();
