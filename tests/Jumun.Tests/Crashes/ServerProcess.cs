@@ -142,6 +142,30 @@ internal sealed class ServerProcess : IDisposable
         }
     }
 
+    /// <summary>Runs a verb and tells it to stop (<c>kill -TERM</c>) when it is where it should be.</summary>
+    public async Task<(int ExitCode, string Output)> RunAndStopAsync(CancellationToken cancellation, Func<Task> isThere, params string[] verb)
+    {
+        using Process run = Start(verb);
+        try
+        {
+            Task<string> output = run.StandardOutput.ReadToEndAsync(cancellation);
+            Task<string> errors = run.StandardError.ReadToEndAsync(cancellation);
+            await isThere();
+            using (Process kill = Process.Start("kill", ["-TERM", run.Id.ToString(CultureInfo.InvariantCulture)]))
+            {
+                await kill.WaitForExitAsync(cancellation);
+            }
+
+            await run.WaitForExitAsync(cancellation);
+            return (run.ExitCode, await output + await errors);
+        }
+        finally
+        {
+            run.Kill();
+            await run.WaitForExitAsync(CancellationToken.None);
+        }
+    }
+
     public void Dispose()
     {
         if (process is null)
