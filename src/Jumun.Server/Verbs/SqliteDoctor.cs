@@ -73,8 +73,9 @@ internal static class SqliteDoctor
             room.Flush(flushToDisk: true);
             report.Fact("room", $"{RoomMegabytes} MB more could be stored");
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)
         {
+            // The last is how a limit on the size of files is told.
             report.Check(false, "room", $"{RoomMegabytes} MB more could not be stored in the file's folder: {error.Message}");
         }
     }

@@ -75,7 +75,7 @@ public sealed class VerbTests
 
         // A folder cannot be made in a file.
         string inside = Path.Combine(data.Folder, "jumun.db", "shop.db");
-        using var misplaced = new ServerProcess(data, new() { ["ConnectionStrings:Jumun"] = $"Data Source={inside}" });
+        using var misplaced = new ServerProcess(data.Folder, new() { ["ConnectionStrings:Jumun"] = $"Data Source={inside}" });
         (exitCode, output) = await misplaced.RunAsync(cancellation, "migrate");
         Assert.Equal(1, exitCode);
         Assert.Contains("Check that", output, StringComparison.Ordinal);

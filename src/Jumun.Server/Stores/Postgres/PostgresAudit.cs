@@ -140,6 +140,13 @@ internal static class PostgresAudit
             FROM outbox_dead d LEFT JOIN outbox e ON e.member_id = d.member_id AND e.event_id = d.event_id
             WHERE e.event_id IS NULL OR e.sequence <> d.sequence
             UNION ALL
+            SELECT 'event ' || d.event_id || ': queued and given up at once'
+            FROM outbox_dead d JOIN outbox_queue q ON q.member_id = d.member_id AND q.sequence = d.sequence
+            UNION ALL
+            SELECT 'event ' || event_id || ' of member ' || member_id || ': not the id of such an event of order ' || order_id
+            FROM outbox WHERE left(event_id::text, 35) <> left(order_id::text, 35)
+               OR strpos('0123456789abcdef', right(event_id::text, 1)) <> strpos('0123456789abcdef', right(order_id::text, 1)) + type + 2
+            UNION ALL
             SELECT 'event ' || e.event_id || ' of member ' || e.member_id || ': number ' || e.sequence
               || ', by the ledger ' || coalesce(l.number::text, 'none')
             FROM outbox e

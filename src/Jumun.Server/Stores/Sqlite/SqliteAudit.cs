@@ -54,6 +54,9 @@ internal static class SqliteAudit
             LEFT JOIN (SELECT coupon_id, count(*) AS members, max(number) AS last FROM issued_coupons GROUP BY coupon_id) i ON i.coupon_id = c.coupon_id
             WHERE c.issued > c.quantity OR c.issued <> coalesce(i.members, 0) OR c.issued <> coalesce(i.last, 0)
             UNION ALL
+            SELECT 'coupon ' || i.coupon_id || ' of member ' || i.member_id || ': issued, and there is no such coupon'
+            FROM issued_coupons i LEFT JOIN coupons c ON c.coupon_id = i.coupon_id WHERE c.coupon_id IS NULL
+            UNION ALL
             SELECT 'coupon ' || i.coupon_id || ' of member ' || i.member_id || ': used, and order ' || lower(hex(i.order_id)) || ' is not completed with it'
             FROM issued_coupons i LEFT JOIN orders o ON o.member_id = i.member_id AND o.order_id = i.order_id
             WHERE i.status = 2 AND (o.status IS NULL OR o.status <> 1 OR o.coupon_id IS NOT i.coupon_id)
@@ -113,6 +116,12 @@ internal static class SqliteAudit
             UNION ALL
             SELECT 'position ' || d.position || ': given up, and not there'
             FROM outbox_dead d LEFT JOIN outbox e ON e.position = d.position WHERE e.position IS NULL
+            UNION ALL
+            SELECT 'position ' || d.position || ': queued and given up at once' FROM outbox_dead d JOIN outbox_queue q ON q.position = d.position
+            UNION ALL
+            SELECT 'event ' || lower(hex(event_id)) || ' of member ' || member_id || ': not the id of such an event of order ' || lower(hex(order_id))
+            FROM outbox WHERE substr(event_id, 1, 15) <> substr(order_id, 1, 15)
+               OR instr('0123456789ABCDEF', substr(hex(event_id), 32)) <> instr('0123456789ABCDEF', substr(hex(order_id), 32)) + type + 2
             UNION ALL
             SELECT 'event ' || lower(hex(e.event_id)) || ' of member ' || e.member_id || ': number ' || e.sequence
               || ', by the ledger ' || coalesce(l.number, 'none')
