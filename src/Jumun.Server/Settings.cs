@@ -322,6 +322,9 @@ internal sealed record DataPlatformSettings(SinkKind Sink, string Path, Uri? Url
     /// <summary>How long after its commit a delivered event is kept; null for ever.</summary>
     public TimeSpan? KeepDelivered { get; init; }
 
+    /// <summary>What the platform asks its readers for, of whom <c>reconcile</c> is one; null for nothing.</summary>
+    public string? ReadToken { get; init; }
+
     /// <summary>Settings that are there and that this sink makes no use of, by their names.</summary>
     public IReadOnlyList<string> Unused { get; init; } = [];
 
@@ -352,6 +355,7 @@ internal sealed record DataPlatformSettings(SinkKind Sink, string Path, Uri? Url
         return new DataPlatformSettings(
             sink, System.IO.Path.GetFullPath(path), url, sink == SinkKind.Http ? ReadSecrets(section["Secret"], isDevelopment) : [], TimeSpan.Zero)
         {
+            ReadToken = section["ReadToken"] is { Length: > 0 } token ? token : null,
             Unused = [.. from name in (string[])(sink == SinkKind.File ? ["Url", "Secret"] : sink == SinkKind.Amqp ? ["Secret"] : [])
                          where section[name] is { Length: > 0 }
                          select $"Jumun__DataPlatform__{name}"],

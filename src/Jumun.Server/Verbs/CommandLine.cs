@@ -1,4 +1,7 @@
 using System.CommandLine;
+using Jumun.Server.Stores;
+using Jumun.Server.Stores.Postgres;
+using Jumun.Server.Stores.Sqlite;
 using Verb = System.CommandLine.Command;
 
 namespace Jumun.Server.Verbs;
@@ -6,6 +9,17 @@ namespace Jumun.Server.Verbs;
 /// <summary>The verbs of the program. Without one it serves.</summary>
 internal static class CommandLine
 {
+    private const int Failed = 1;
+
+    /// <summary>Of a verb that compares, and ends with 1 when something differs: it could not look.</summary>
+    private const int CouldNotLook = 2;
+
+    /// <summary>What shells say of a program that was interrupted.</summary>
+    private const int Interrupted = 130;
+
+    /// <summary>Whether the server is meant, with or without its verb.</summary>
+    public static bool IsServe(ParseResult result) => result.CommandResult.Command is RootCommand or { Name: "serve" };
+
     public static RootCommand Root()
     {
         var root = new RootCommand("Jumun: points, exact stock, coupons, orders and payments for the moment when everyone presses the button at once.");
@@ -16,7 +30,8 @@ internal static class CommandLine
         root.Subcommands.Add(Named("seed", "Fill an empty shop with a demo catalogue.", StoreVerbs.SeedAsync));
         root.Subcommands.Add(TokenCommand());
         root.Subcommands.Add(Named(
-            "audit", "Check every invariant that the store can show. Exit code 1 and a line for each that fails.", StoreVerbs.AuditAsync));
+            "audit", "Check every invariant that the store can show. Exit code 1 and a line for each that fails, 2 when it could not look.",
+            StoreVerbs.AuditAsync, CouldNotLook));
         root.Subcommands.Add(Named("doctor", "Report versions, durability settings, connectivity and the clock.", StoreVerbs.DoctorAsync));
         root.Subcommands.Add(BackupCommand());
         root.Subcommands.Add(CopyCommand());
@@ -32,10 +47,10 @@ internal static class CommandLine
         command.SetAction((result, stop) => ServeVerb.RunAsync(result.UnmatchedTokens, stop).Guarded());
     }
 
-    private static Verb Named(string name, string description, Func<CancellationToken, Task<int>> run)
+    private static Verb Named(string name, string description, Func<CancellationToken, Task<int>> run, int failed = Failed)
     {
         var command = new Verb(name, description);
-        command.SetAction((_, stop) => run(stop).Guarded());
+        command.SetAction((_, stop) => run(stop).Guarded(failed));
         return command;
     }
 
@@ -76,27 +91,37 @@ internal static class CommandLine
     private static Verb ReconcileCommand()
     {
         var platform = new Option<string>("--platform") { Description = "Where the data platform is, such as http://localhost:5090.", Required = true };
-        var token = new Option<string>("--token") { Description = "What it asks its readers for." };
+        var token = new Option<string>("--token")
+        {
+            Description = "What it asks its readers for, where Jumun__DataPlatform__ReadToken does not say it: others on this machine can read it here.",
+        };
         var command = new Verb(
-            "reconcile", "Compare every payment and refund with what the data platform holds. Exit code 1 and lines for what differs.")
+            "reconcile",
+            "Compare every payment and refund with what the data platform holds. Exit code 1 and lines for what differs, 2 when it could not look.")
         {
             platform, token,
         };
-        command.SetAction((result, stop) => ReconcileVerb.RunAsync(result.GetRequiredValue(platform), result.GetValue(token), stop).Guarded());
+        command.SetAction((result, stop) =>
+            ReconcileVerb.RunAsync(result.GetRequiredValue(platform), result.GetValue(token), stop).Guarded(CouldNotLook));
         return command;
     }
 
     /// <summary>Tells the operator what to mend instead of where the program stood.</summary>
-    private static async Task<int> Guarded(this Task<int> run)
+    private static async Task<int> Guarded(this Task<int> run, int failed = Failed)
     {
         try
         {
             return await run.ConfigureAwait(false);
         }
-        catch (SetupException error)
+        catch (OperationCanceledException)
         {
-            await Console.Error.WriteLineAsync(error.Message).ConfigureAwait(false);
-            return 1;
+            await Console.Error.WriteLineAsync("Stopped.").ConfigureAwait(false);
+            return Interrupted;
+        }
+        catch (Exception error) when (AdviceOn(error) is { } advice)
+        {
+            await Console.Error.WriteLineAsync(advice).ConfigureAwait(false);
+            return failed;
         }
     }
 
@@ -106,10 +131,22 @@ internal static class CommandLine
         {
             return run();
         }
-        catch (SetupException error)
+        catch (Exception error) when (AdviceOn(error) is { } advice)
         {
-            Console.Error.WriteLine(error.Message);
-            return 1;
+            Console.Error.WriteLine(advice);
+            return Failed;
         }
     }
+
+    /// <summary>What happened and what to do about it; null for what is a bug.</summary>
+    private static string? AdviceOn(Exception error) => error switch
+    {
+        SetupException => error.Message,
+        SqliteException => $"{error.Message}. Check that the disk has room and that the file is whole: 'doctor' looks at it.",
+        UnauthorizedAccessException => $"{error.Message} Give the user the right to it, or name another place.",
+        IOException => $"{error.Message} Check that the disk has room and that the place is one for a file.",
+        _ when error is StoreUnavailableException || PostgresErrors.IsOfDatabase(error) =>
+            $"{error.Message} Check that the database can be reached and has room, and try again: 'doctor' looks at both.",
+        _ => null,
+    };
 }

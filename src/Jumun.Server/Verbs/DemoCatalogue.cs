@@ -20,19 +20,50 @@ internal static class DemoCatalogue
         ("스티커 세트 · Sticker set", 3_000, 100_000),
     ];
 
-    /// <summary>Fills the shop when it has no product yet; tells whether it did.</summary>
+    /// <summary>Fills a shop in which there is nothing but what this made before it was cut; tells whether it had to.</summary>
     public static async ValueTask<bool> FillAsync(Shop shop)
     {
-        if (await shop.Store.ProductAsync(1).ConfigureAwait(false) is not null)
+        CreateCoupon[] coupons = Coupons(shop.Now);
+        Command[] commands = [.. Products.Select(product => new CreateProduct(product.Name, product.Price, product.Stock)), .. coupons];
+        if (await MadeAsync(shop, coupons).ConfigureAwait(false) is not { } made || made == commands.Length)
         {
             return false;
         }
 
-        DateTimeOffset now = shop.Now;
+        foreach (Command command in commands.Skip(made))
+        {
+            // One after the other, so that the numbers are those in the documentation.
+            Settlement settlement = await shop.Executor.SubmitAsync(command).ConfigureAwait(false);
+            if (settlement.Refusal is { } refusal)
+            {
+                throw new SetupException($"The demo catalogue was refused: {refusal.Code}. The log says why; the next time it goes on from there.");
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>How much of it is there, from the first on; null when there is anything else.</summary>
+    private static async ValueTask<int?> MadeAsync(Shop shop, CreateCoupon[] catalogue)
+    {
+        List<ProductView> products = await shop.Store.AllProductsAsync(null, Products.Length + 1).ConfigureAwait(false);
+        List<CouponView> coupons = await shop.Store.CouponsAsync(null, catalogue.Length + 1).ConfigureAwait(false);
+
+        // Coupons are listed from the newest on.
+        coupons.Reverse();
+        bool isOwn = products.Select(product => (product.Name, product.Price))
+                .SequenceEqual(Products.Take(products.Count).Select(product => (product.Name, product.Price)))
+            && coupons.Select(coupon => (coupon.Name, coupon.Discount))
+                .SequenceEqual(catalogue.Take(coupons.Count).Select(coupon => (coupon.Name, coupon.Discount)))
+            && (coupons.Count == 0 || products.Count == Products.Length);
+        return isOwn ? products.Count + coupons.Count : null;
+    }
+
+    private static CreateCoupon[] Coupons(DateTimeOffset now)
+    {
         DateTimeOffset end = now.AddDays(30);
-        Command[] commands =
+        return
         [
-            .. Products.Select(product => new CreateProduct(product.Name, product.Price, product.Stock)),
             new CreateCoupon("선착순 10% 할인 · 10% off, first come", new Discount(DiscountKind.Percent, 10, 20_000), 10_000, 100, now, end, end),
             new CreateCoupon("5,000원 할인 · 5,000 won off", new Discount(DiscountKind.Amount, 5_000, null), 20_000, 1_000, now, end, end),
             new CreateCoupon("내일의 드롭 · Tomorrow's drop", new Discount(DiscountKind.Percent, 50, 50_000), 0, 50, now.AddDays(1), end, end),
@@ -40,16 +71,5 @@ internal static class DemoCatalogue
             // Soon enough to wait for it at /shop, and the newest: it stands on top there.
             new CreateCoupon("곧 열리는 드롭 · The drop that opens soon", new Discount(DiscountKind.Percent, 30, 50_000), 0, 30, now.AddMinutes(1), end, end),
         ];
-        foreach (Command command in commands)
-        {
-            // One after the other, so that the numbers are those in the documentation.
-            Settlement settlement = await shop.Executor.SubmitAsync(command).ConfigureAwait(false);
-            if (settlement.Refusal is { } refusal)
-            {
-                throw new SetupException($"The demo catalogue was refused: {refusal.Code}.");
-            }
-        }
-
-        return true;
     }
 }

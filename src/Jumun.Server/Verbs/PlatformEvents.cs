@@ -54,7 +54,7 @@ internal sealed class PlatformEvents : IDisposable
             using HttpResponseMessage answer = await http.GetAsync(url, stop).ConfigureAwait(false);
             if (answer.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden)
             {
-                throw new SetupException($"The data platform at {address} does not let us read. Give its token with --token.");
+                throw new SetupException($"The data platform at {address} does not let us read. Set Jumun__DataPlatform__ReadToken to its token.");
             }
 
             answer.EnsureSuccessStatusCode();

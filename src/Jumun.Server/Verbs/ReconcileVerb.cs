@@ -12,13 +12,14 @@ namespace Jumun.Server.Verbs;
 internal static class ReconcileVerb
 {
     /// <param name="address">Where the platform is.</param>
-    /// <param name="token">What it asks its readers for; null for nothing.</param>
+    /// <param name="token">What it asks its readers for; null for what the settings say.</param>
     /// <param name="stop">Ends it early.</param>
     /// <returns>0 when nothing differs, otherwise 1.</returns>
     public static async Task<int> RunAsync(string address, string? token, CancellationToken stop)
     {
-        using var platform = new PlatformEvents(address, token);
-        StoreSettings settings = Surroundings.Settings().Store;
+        Settings all = Surroundings.Settings();
+        StoreSettings settings = all.Store;
+        using var platform = new PlatformEvents(address, token ?? all.DataPlatform.ReadToken);
         if (settings.Kind == StoreKind.Sqlite)
         {
             using SqliteConnection db = SqliteStore.OpenReadOnly(settings.Address);

@@ -4,7 +4,6 @@ using Jumun.Server.Execution;
 using Jumun.Server.Stores;
 using Jumun.Server.Stores.Postgres;
 using Jumun.Server.Stores.Sqlite;
-using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Win32.SafeHandles;
 
 namespace Jumun.Server.Verbs;
@@ -53,10 +52,12 @@ internal static class StoreVerbs
 
     public static async Task<int> SeedAsync(CancellationToken stop)
     {
-        Settings settings = Surroundings.Settings();
+        WebApplicationBuilder builder = Surroundings.Builder();
+        Settings settings = Settings.Read(builder.Configuration, builder.Environment);
+        using ILoggerFactory logs = Surroundings.Logs(builder.Configuration);
         await using IStore store = await ShopHost.OpenAsync(settings.Store).ConfigureAwait(false);
-        await using var executor = new Executor(store, TimeProvider.System, NullLogger<Executor>.Instance);
-        using var leases = new Leases(store, NullLogger<Leases>.Instance);
+        await using var executor = new Executor(store, TimeProvider.System, logs.CreateLogger<Executor>());
+        using var leases = new Leases(store, logs.CreateLogger<Leases>());
         var shop = new Shop(executor, store, new OrderIds(TimeProvider.System), TimeProvider.System, leases, settings);
         Console.WriteLine(
             await DemoCatalogue.FillAsync(shop).ConfigureAwait(false)

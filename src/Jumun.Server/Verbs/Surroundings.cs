@@ -29,6 +29,10 @@ internal static class Surroundings
         return builder;
     }
 
+    /// <summary>Logs for a verb that settles commands: why the store refused them stands there.</summary>
+    public static ILoggerFactory Logs(IConfiguration configuration) =>
+        LoggerFactory.Create(logging => AddConsole(logging, configuration["Jumun:Log:Format"]));
+
     /// <summary>Where log lines go: as people read them, or as JSON for what collects them.</summary>
     private static void AddConsole(ILoggingBuilder logging, string? format)
     {

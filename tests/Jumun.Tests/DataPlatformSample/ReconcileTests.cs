@@ -149,11 +149,18 @@ public sealed class ReconcileTests : IAsyncLifetime
     {
         await using PlatformProcess closed = await PlatformProcess.StartAsync(new() { ["DataPlatform__ReadToken"] = "let-me-read" });
         (await closed.SendAsync([.. events])).Is(200);
-        Assert.Contains("--token", await ReconcileAsync(1, closed.Address), StringComparison.Ordinal);
+        Assert.Contains("Jumun__DataPlatform__ReadToken", await ReconcileAsync(2, closed.Address), StringComparison.Ordinal);
+        using (var told = new ServerProcess(data, new() { ["Jumun:DataPlatform:ReadToken"] = "let-me-read" }))
+        {
+            (int exitCode, string output) = await told.RunAsync(
+                TestContext.Current.CancellationToken, "reconcile", "--platform", closed.Address.ToString());
+            Assert.True(exitCode == 0, output);
+        }
+
         Assert.Contains("Nothing differs.", await ReconcileAsync(0, closed.Address, "--token", "let-me-read"), StringComparison.Ordinal);
         var nobody = new Uri($"http://127.0.0.1:{FreePort.Next().ToString(CultureInfo.InvariantCulture)}");
-        Assert.Contains(nobody.Authority, await ReconcileAsync(1, nobody), StringComparison.Ordinal);
-        Assert.Contains("--platform", await ReconcileAsync(1, new Uri("ftp://127.0.0.1/")), StringComparison.Ordinal);
+        Assert.Contains(nobody.Authority, await ReconcileAsync(2, nobody), StringComparison.Ordinal);
+        Assert.Contains("--platform", await ReconcileAsync(2, new Uri("ftp://127.0.0.1/")), StringComparison.Ordinal);
     }
 
     [Theory]

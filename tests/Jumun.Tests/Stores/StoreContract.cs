@@ -111,6 +111,22 @@ public abstract partial class StoreContract : IAsyncLifetime
         Assert.NotEmpty(report.Offenders);
     }
 
+    [Fact]
+    public async Task A_value_that_makes_no_sense_breaks_what_it_belongs_to_and_hides_nothing_of_the_rest()
+    {
+        await LiveAsync();
+        await RunAsync("UPDATE orders SET lines = 'x' WHERE status = 0");
+        for (int time = 0; time < 2; time++)
+        {
+            List<InvariantReport> reports = await Store.AuditAsync();
+            Assert.Equal(["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I11"], reports.Select(report => report.Id));
+            Assert.Equal(["I3", "I6"], reports.Where(report => !report.Holds).Select(report => report.Id));
+            Assert.All(
+                reports.Where(report => !report.Holds),
+                report => Assert.StartsWith("cannot be checked: ", Assert.Single(report.Offenders), StringComparison.Ordinal));
+        }
+    }
+
     /// <summary>A little of everything: paid, refunded and pending orders, with coupons.</summary>
     private protected async Task LiveAsync()
     {

@@ -98,7 +98,7 @@ public sealed partial class CopyTests
     }
 
     [Fact]
-    public async Task A_copy_that_is_killed_leaves_nothing_and_is_made_again()
+    public async Task A_copy_that_is_stopped_or_killed_leaves_nothing_and_is_made_again()
     {
         await using (TestShop shop = await TestShop.StartAsync(data: file))
         {
@@ -113,6 +113,11 @@ public sealed partial class CopyTests
             """);
         using (var program = new ServerProcess(database))
         {
+            (int exitCode, string output) = await program.RunAndTerminateAsync(
+                () => TestShop.UntilAsync(async () => await CountAsync(StandingStill) == 1, seconds: 60), Cancellation, "copy", FilePath);
+            Assert.Equal(1, exitCode);
+            Assert.Contains("Stopped. Nothing was copied.", output, StringComparison.Ordinal);
+            await TestShop.UntilAsync(async () => await CountAsync(StandingStill) == 0);
             await program.RunAndKillAsync(
                 () => TestShop.UntilAsync(async () => await CountAsync(StandingStill) == 1, seconds: 60),
                 "copy", FilePath);

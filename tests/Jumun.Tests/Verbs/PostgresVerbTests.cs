@@ -1,4 +1,5 @@
 using Jumun.Tests.Crashes;
+using Npgsql;
 
 namespace Jumun.Tests.Verbs;
 
@@ -18,14 +19,14 @@ public sealed class PostgresVerbTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("serve")]
-    [InlineData("seed")]
-    [InlineData("audit")]
-    public async Task A_schema_that_was_not_migrated_is_refused_and_the_message_says_what_to_run(string verb)
+    [InlineData("serve", 1)]
+    [InlineData("seed", 1)]
+    [InlineData("audit", 2)]
+    public async Task A_schema_that_was_not_migrated_is_refused_and_the_message_says_what_to_run(string verb, int expected)
     {
         using ServerProcess program = On(address);
         (int exitCode, string output) = await program.RunAsync(TestContext.Current.CancellationToken, verb);
-        Assert.Equal(1, exitCode);
+        Assert.Equal(expected, exitCode);
         Assert.Contains("migrate", output, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
     }
@@ -50,19 +51,40 @@ public sealed class PostgresVerbTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("serve")]
-    [InlineData("migrate")]
-    [InlineData("audit")]
-    [InlineData("doctor")]
-    public async Task A_server_that_cannot_be_reached_is_named_without_the_password(string verb)
+    [InlineData("serve", 1)]
+    [InlineData("migrate", 1)]
+    [InlineData("audit", 2)]
+    [InlineData("doctor", 1)]
+    public async Task A_server_that_cannot_be_reached_is_named_without_the_password(string verb, int expected)
     {
         int nobody = FreePort.Next();
         using ServerProcess program = On($"Host=127.0.0.1;Port={nobody};Database=shop;Username=shop;Password=secret");
         (int exitCode, string output) = await program.RunAsync(TestContext.Current.CancellationToken, verb);
-        Assert.Equal(1, exitCode);
+        Assert.Equal(expected, exitCode);
         Assert.Contains($"127.0.0.1:{nobody}", output, StringComparison.Ordinal);
         Assert.DoesNotContain("secret", output, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Seed_says_why_the_database_refused_it_and_goes_on_when_that_is_mended()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        using ServerProcess program = On(address);
+        Assert.Equal(0, (await program.RunAsync(cancellation, "migrate")).ExitCode);
+        await ExecuteAsync("""
+            CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$no room for coupons$$ USING ERRCODE = $$53100$$; END';
+            CREATE TRIGGER no_room BEFORE INSERT ON coupons FOR EACH STATEMENT EXECUTE FUNCTION no_room();
+            """);
+        (int exitCode, string output) = await program.RunAsync(cancellation, "seed");
+        Assert.Equal(1, exitCode);
+        Assert.Contains("The demo catalogue was refused", output, StringComparison.Ordinal);
+        Assert.Contains("no room for coupons", output, StringComparison.Ordinal);
+
+        await ExecuteAsync("DROP TRIGGER no_room ON coupons");
+        (exitCode, output) = await program.RunAsync(cancellation, "seed");
+        Assert.True(exitCode == 0, output);
+        Assert.Contains("has a demo catalogue", output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -93,6 +115,14 @@ public sealed class PostgresVerbTests : IAsyncLifetime
         Assert.True(File.Exists(Path.Combine(folder.FullName, "data", "jumun.signing-key")));
         (_, output) = await program.RunAsync(cancellation, "doctor");
         Assert.Contains(Path.Combine(folder.FullName, "data", "events.ndjson"), output, StringComparison.Ordinal);
+    }
+
+    private async Task ExecuteAsync(string sql)
+    {
+        await using var connection = new NpgsqlConnection($"{address};Pooling=false");
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
     }
 
     private ServerProcess On(string connectionString) =>

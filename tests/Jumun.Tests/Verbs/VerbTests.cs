@@ -29,6 +29,60 @@ public sealed class VerbTests
     }
 
     [Fact]
+    public async Task Seed_goes_on_where_it_was_cut_and_leaves_a_shop_with_anything_else_as_it_is()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        await using TestData data = await TestData.CreateAsync();
+        using var program = new ServerProcess(data);
+        (int exitCode, string output) = await program.RunAsync(cancellation, "seed");
+        Assert.True(exitCode == 0, output);
+        string products = (await data.ContentsAsync())["products"];
+        await data.ExecuteAsync("DELETE FROM coupons; DELETE FROM stock_changes WHERE product_id > 1; DELETE FROM products WHERE product_id > 1");
+
+        (exitCode, output) = await program.RunAsync(cancellation, "seed");
+        Assert.True(exitCode == 0, output);
+        Assert.Contains("has a demo catalogue", output, StringComparison.Ordinal);
+        Dictionary<string, string> contents = await data.ContentsAsync();
+        Assert.Equal(products, contents["products"]);
+        Assert.Equal(8, products.Split('\n').Length);
+        Assert.Equal(4, contents["coupons"].Split('\n').Length);
+
+        await data.ExecuteAsync("DELETE FROM coupons WHERE coupon_id = 4; UPDATE products SET price = 1 WHERE product_id = 8");
+        contents = await data.ContentsAsync();
+        (exitCode, output) = await program.RunAsync(cancellation, "seed");
+        Assert.True(exitCode == 0, output);
+        Assert.Contains("nothing was changed", output, StringComparison.Ordinal);
+        Assert.Equal(contents, await data.ContentsAsync());
+    }
+
+    [Fact]
+    [Once]
+    public async Task What_cannot_be_looked_at_or_made_is_named_and_is_no_difference()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        await using TestData data = await TestData.CreateAsync(StoreKind.Sqlite);
+        using var program = new ServerProcess(data);
+        (int exitCode, string output) = await program.RunAsync(cancellation, "audit");
+        Assert.Equal(2, exitCode);
+        Assert.Contains("There is no shop", output, StringComparison.Ordinal);
+
+        Assert.Equal(0, (await program.RunAsync(cancellation, "migrate")).ExitCode);
+        await data.ExecuteAsync("DROP TABLE ledger");
+        (exitCode, output) = await program.RunAsync(cancellation, "reconcile", "--platform", "http://127.0.0.1:9");
+        Assert.Equal(2, exitCode);
+        Assert.Contains("no such table: ledger", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
+
+        // A folder cannot be made in a file.
+        string inside = Path.Combine(data.Folder, "jumun.db", "shop.db");
+        using var misplaced = new ServerProcess(data.Folder, new() { ["ConnectionStrings:Jumun"] = $"Data Source={inside}" });
+        (exitCode, output) = await misplaced.RunAsync(cancellation, "migrate");
+        Assert.Equal(1, exitCode);
+        Assert.Contains("Check that", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Audit_fails_with_a_line_for_what_is_broken_and_runs_beside_a_server()
     {
         CancellationToken cancellation = TestContext.Current.CancellationToken;
@@ -193,6 +247,35 @@ public sealed class VerbTests
         (exitCode, output) = await program.RunAsync(cancellation, "doctor");
         Assert.True(exitCode == 0, output);
         Assert.Matches($"served +unknown: {Regex.Escape(file)} cannot be opened", output);
+    }
+
+    [Fact]
+    [Once]
+    public async Task Doctor_sees_a_clock_that_is_behind_what_was_stored_and_a_disk_without_room()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        await using TestData data = await TestData.CreateAsync(StoreKind.Sqlite);
+        await using (TestShop shop = await TestShop.StartAsync(data: data))
+        {
+            await shop.As("alice").ChargeAsync(100);
+        }
+
+        using var small = new ServerProcess(data, new() { ["DOTNET_EnableWriteXorExecute"] = "0" })
+        {
+            Wrapper = ["sh", "-c", "trap '' XFSZ; ulimit -f 20000; exec \"$@\"", "jumun"],
+        };
+        (int exitCode, string output) = await small.RunAsync(cancellation, "doctor");
+        Assert.Equal(1, exitCode);
+        Assert.Contains("WARN room", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("WARN clock", output, StringComparison.Ordinal);
+
+        await data.ExecuteAsync("UPDATE ledger SET created_at = created_at + 86400000");
+        using var program = new ServerProcess(data);
+        (exitCode, output) = await program.RunAsync(cancellation, "doctor");
+        Assert.Equal(1, exitCode);
+        Assert.Contains("WARN clock", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("WARN room", output, StringComparison.Ordinal);
+        Assert.False(File.Exists(Path.Combine(data.Folder, "jumun.db.doctor")));
     }
 
     [Fact]

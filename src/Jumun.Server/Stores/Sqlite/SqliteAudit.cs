@@ -29,15 +29,21 @@ internal static class SqliteAudit
         ("I3", "stock is never negative, and received = available + held + sold, per product",
             "SELECT count(*) FROM products",
             """
-            SELECT 'product ' || p.product_id || ': received ' || coalesce(r.pieces, 0) || ', available ' || p.stock
-              || ', held ' || coalesce(t.held, 0) || ', sold ' || coalesce(t.sold, 0)
-            FROM products p
-            LEFT JOIN (SELECT product_id, sum(change) AS pieces FROM stock_changes GROUP BY product_id) r ON r.product_id = p.product_id
-            LEFT JOIN (SELECT line.value ->> 'productId' AS product_id,
-                         sum(CASE o.status WHEN 0 THEN line.value ->> 'quantity' ELSE 0 END) AS held,
-                         sum(CASE o.status WHEN 1 THEN line.value ->> 'quantity' ELSE 0 END) AS sold
-                       FROM orders o, json_each(o.lines) line WHERE o.status IN (0, 1) GROUP BY 1) t ON t.product_id = p.product_id
-            WHERE p.stock < 0 OR coalesce(r.pieces, 0) <> p.stock + coalesce(t.held, 0) + coalesce(t.sold, 0)
+            SELECT 'product ' || coalesce(product_id, 'without a number') || ': received ' || received || ', available ' || available
+              || ', held ' || held || ', sold ' || sold || CASE known WHEN 0 THEN ', and there is no such product' ELSE '' END
+            FROM (SELECT product_id, sum(received) AS received, sum(available) AS available, sum(held) AS held, sum(sold) AS sold, sum(known) AS known
+                  FROM (SELECT product_id, 0 AS received, stock AS available, 0 AS held, 0 AS sold, 1 AS known FROM products
+                        UNION ALL
+                        SELECT product_id, sum(change), 0, 0, 0, 0 FROM stock_changes GROUP BY product_id
+                        UNION ALL
+                        SELECT line.value ->> 'productId', 0, 0,
+                          sum(CASE o.status WHEN 0 THEN line.value ->> 'quantity' ELSE 0 END),
+                          sum(CASE o.status WHEN 1 THEN line.value ->> 'quantity' ELSE 0 END), 0
+                        FROM orders o, json_each(o.lines) line GROUP BY 1
+                        UNION ALL
+                        SELECT DISTINCT product_id, 0, 0, 0, 0, 0 FROM sales)
+                  GROUP BY product_id)
+            WHERE known = 0 OR available < 0 OR received <> available + held + sold
             """),
         ("I4", "issued ≤ quantity; one a member; numbers 1 to issued without a gap; used exactly by one completed order",
             "SELECT count(*) FROM issued_coupons",
@@ -47,6 +53,9 @@ internal static class SqliteAudit
             FROM coupons c
             LEFT JOIN (SELECT coupon_id, count(*) AS members, max(number) AS last FROM issued_coupons GROUP BY coupon_id) i ON i.coupon_id = c.coupon_id
             WHERE c.issued > c.quantity OR c.issued <> coalesce(i.members, 0) OR c.issued <> coalesce(i.last, 0)
+            UNION ALL
+            SELECT 'coupon ' || i.coupon_id || ' of member ' || i.member_id || ': issued, and there is no such coupon'
+            FROM issued_coupons i LEFT JOIN coupons c ON c.coupon_id = i.coupon_id WHERE c.coupon_id IS NULL
             UNION ALL
             SELECT 'coupon ' || i.coupon_id || ' of member ' || i.member_id || ': used, and order ' || lower(hex(i.order_id)) || ' is not completed with it'
             FROM issued_coupons i LEFT JOIN orders o ON o.member_id = i.member_id AND o.order_id = i.order_id
@@ -74,14 +83,18 @@ internal static class SqliteAudit
             FROM ledger l LEFT JOIN orders o ON o.member_id = l.member_id AND o.order_id = l.order_id
             WHERE l.order_id IS NOT NULL AND o.order_id IS NULL
             """),
-        ("I6", "the total is Σ price × quantity less the discount, and not negative",
+        ("I6", "the total is Σ price × quantity less what the coupon takes off, and not negative",
             "SELECT count(*) FROM orders",
             """
-            SELECT 'order ' || lower(hex(order_id)) || ' of member ' || member_id || ': subtotal ' || subtotal
-              || ', discount ' || discount || ', lines ' || total
-            FROM (SELECT order_id, member_id, subtotal, discount,
-                    (SELECT coalesce(sum((line.value ->> 'price') * (line.value ->> 'quantity')), 0) FROM json_each(lines) line) AS total FROM orders)
-            WHERE subtotal <> total OR discount < 0 OR discount > subtotal
+            SELECT 'order ' || lower(hex(order_id)) || ' of member ' || member_id || ': subtotal ' || subtotal || ', lines ' || total
+              || ', discount ' || discount || ', by the coupon ' || coalesce(off, 'none')
+            FROM (SELECT o.order_id, o.member_id, o.subtotal, o.discount,
+                    (SELECT coalesce(sum((line.value ->> 'price') * (line.value ->> 'quantity')), 0) FROM json_each(o.lines) line) AS total,
+                    CASE WHEN o.coupon_id IS NULL THEN 0 ELSE min(o.subtotal, CASE c.discount_kind
+                      WHEN 0 THEN c.discount_value
+                      ELSE min(o.subtotal * c.discount_value / 100, coalesce(c.discount_maximum, o.subtotal)) END) END AS off
+                  FROM orders o LEFT JOIN coupons c ON c.coupon_id = o.coupon_id)
+            WHERE subtotal <> total OR discount IS NOT off OR discount < 0
             """),
         ("I7", "one completed event an order ever completed, one refunded event a refund, none for any other; numbered as the ledger has them; "
             + "none is missing but delivered ones that were forgotten",
@@ -103,6 +116,12 @@ internal static class SqliteAudit
             UNION ALL
             SELECT 'position ' || d.position || ': given up, and not there'
             FROM outbox_dead d LEFT JOIN outbox e ON e.position = d.position WHERE e.position IS NULL
+            UNION ALL
+            SELECT 'position ' || d.position || ': queued and given up at once' FROM outbox_dead d JOIN outbox_queue q ON q.position = d.position
+            UNION ALL
+            SELECT 'event ' || lower(hex(event_id)) || ' of member ' || member_id || ': not the id of such an event of order ' || lower(hex(order_id))
+            FROM outbox WHERE substr(event_id, 1, 15) <> substr(order_id, 1, 15)
+               OR instr('0123456789ABCDEF', substr(hex(event_id), 32)) <> instr('0123456789ABCDEF', substr(hex(order_id), 32)) + type + 2
             UNION ALL
             SELECT 'event ' || lower(hex(e.event_id)) || ' of member ' || e.member_id || ': number ' || e.sequence
               || ', by the ledger ' || coalesce(l.number, 'none')
@@ -126,31 +145,39 @@ internal static class SqliteAudit
             FROM orders o LEFT JOIN issued_coupons i ON i.member_id = o.member_id AND i.coupon_id = o.coupon_id
             WHERE o.coupon_id IS NOT NULL AND o.status = 0 AND (i.status IS NOT 1 OR i.order_id IS NOT o.order_id)
             UNION ALL
-            SELECT 'product ' || coalesce(t.product_id, s.product_id) || ': sold ' || coalesce(t.sold, 0) || ', counted ' || coalesce(s.sold, 0)
-            FROM (SELECT line.value ->> 'productId' AS product_id, sum(line.value ->> 'quantity') AS sold
-                  FROM orders o, json_each(o.lines) line WHERE o.status = 1 GROUP BY 1) t
-            FULL JOIN (SELECT product_id, sum(quantity) AS sold FROM sales GROUP BY product_id) s ON s.product_id = t.product_id
-            WHERE coalesce(t.sold, 0) <> coalesce(s.sold, 0)
+            SELECT 'product ' || product_id || ', hour ' || hour || ': sold ' || sold || ' for ' || earned || ', counted ' || counted || ' for ' || amount
+            FROM (SELECT product_id, hour, sum(sold) AS sold, sum(earned) AS earned, sum(counted) AS counted, sum(amount) AS amount
+                  FROM (SELECT line.value ->> 'productId' AS product_id, o.paid_at / 3600000 AS hour, sum(line.value ->> 'quantity') AS sold,
+                          sum((line.value ->> 'price') * (line.value ->> 'quantity')) AS earned, 0 AS counted, 0 AS amount
+                        FROM orders o, json_each(o.lines) line WHERE o.status = 1 GROUP BY 1, 2
+                        UNION ALL
+                        SELECT product_id, hour, 0, 0, quantity, amount FROM sales)
+                  GROUP BY product_id, hour)
+            WHERE sold IS NOT counted OR earned IS NOT amount
             """),
     ];
 
     public static List<InvariantReport> Run(SqliteConnection db)
     {
         var reports = new List<InvariantReport>();
+
+        // Where this fails the connection is closed, and what it began with it.
         db.Execute("BEGIN");
-        try
+        foreach ((string id, string name, string figure, string offenders) in Invariants)
         {
-            foreach ((string id, string name, string figure, string offenders) in Invariants)
+            try
             {
                 reports.Add(Check(db, id, name, figure, offenders));
             }
+            catch (SqliteException error) when (error.IsOfContent)
+            {
+                // One value that cannot be read breaks what it belongs to, and hides nothing of the rest.
+                reports.Add(new InvariantReport(id, name, 0, Holds: false, [$"cannot be checked: {error.Message}"]));
+            }
+        }
 
-            return reports;
-        }
-        finally
-        {
-            db.Execute("COMMIT");
-        }
+        db.Execute("COMMIT");
+        return reports;
     }
 
     private static InvariantReport Check(SqliteConnection db, string id, string name, string figure, string offenders)
@@ -164,7 +191,7 @@ internal static class SqliteAudit
         SqliteStatement rows = db[offenders];
         while (rows.Step())
         {
-            found.Add(rows.Text(0));
+            found.Add(rows.TextOrNull(0) ?? "a row without what names it");
             if (found.Count == Bounds.AuditOffenders)
             {
                 rows.Reset();

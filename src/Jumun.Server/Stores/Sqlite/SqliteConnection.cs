@@ -13,6 +13,9 @@ internal sealed class SqliteException(int code, string message) : Exception($"SQ
     /// <summary>Whether the disk had no room for what was written.</summary>
     public bool IsFull => (Code & 0xFF) == raw.SQLITE_FULL;
 
+    /// <summary>Whether what is stored makes no sense, a text that is no JSON or a page that is damaged, and not the way to it.</summary>
+    public bool IsOfContent => (Code & 0xFF) is raw.SQLITE_ERROR or raw.SQLITE_CORRUPT;
+
     /// <summary>Whether a constraint of the schema refused a write: a bug in a decision.</summary>
     public bool IsConstraint => (Code & 0xFF) == raw.SQLITE_CONSTRAINT;
 
