@@ -322,6 +322,9 @@ internal sealed record DataPlatformSettings(SinkKind Sink, string Path, Uri? Url
     /// <summary>How long after its commit a delivered event is kept; null for ever.</summary>
     public TimeSpan? KeepDelivered { get; init; }
 
+    /// <summary>Members who are held back at most. Tests have fewer.</summary>
+    public int HeldMembers { get; init; } = Bounds.HeldMembers;
+
     /// <summary>Settings that are there and that this sink makes no use of, by their names.</summary>
     public IReadOnlyList<string> Unused { get; init; } = [];
 

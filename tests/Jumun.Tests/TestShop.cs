@@ -74,13 +74,15 @@ internal sealed class TestShop : IAsyncDisposable
     /// <param name="settings">Settings beside those that every test has, written as in an environment, with ':'.</param>
     /// <param name="data">The data of an earlier server, to go on with it.</param>
     /// <param name="isDevelopment">Whether it is a developer's machine.</param>
-    public static async Task<TestShop> StartAsync(Dictionary<string, string?>? settings = null, TestData? data = null, bool isDevelopment = false)
+    /// <param name="change">Makes of the settings that were read those that hold: what nobody but a test can set.</param>
+    public static async Task<TestShop> StartAsync(
+        Dictionary<string, string?>? settings = null, TestData? data = null, bool isDevelopment = false, Func<Settings, Settings>? change = null)
     {
         bool ownsData = data is null;
         data ??= await TestData.CreateAsync();
         try
         {
-            return await StartAsync(settings ?? [], data, ownsData, isDevelopment);
+            return await StartAsync(settings ?? [], data, ownsData, isDevelopment, change ?? (read => read));
         }
         catch when (ownsData)
         {
@@ -158,7 +160,8 @@ internal sealed class TestShop : IAsyncDisposable
         }
     }
 
-    private static async Task<TestShop> StartAsync(Dictionary<string, string?> settings, TestData data, bool ownsData, bool isDevelopment)
+    private static async Task<TestShop> StartAsync(
+        Dictionary<string, string?> settings, TestData data, bool ownsData, bool isDevelopment, Func<Settings, Settings> change)
     {
         var clock = new TestClock();
         WebApplicationBuilder builder = Surroundings.Builder();
@@ -175,7 +178,7 @@ internal sealed class TestShop : IAsyncDisposable
         builder.Services.AddSingleton<IHostedService>(services => new Glance(
             () => (endpoints, relay, leases) = (
                 services.GetRequiredService<EndpointDataSource>(), services.GetRequiredService<Relay>(), services.GetRequiredService<Leases>())));
-        ShopHost host = await ShopHost.StartAsync(builder, Settings.Read(builder.Configuration, builder.Environment));
+        ShopHost host = await ShopHost.StartAsync(builder, change(Settings.Read(builder.Configuration, builder.Environment)));
         return new TestShop(host, endpoints!, relay!.Figures, leases!, clock, data, ownsData);
     }
 }
