@@ -225,10 +225,13 @@ internal static class Bounds
     /// <summary>How long a data platform may ask to be left alone, in seconds. If it asks for more, it gets this.</summary>
     public const int RetryAfterSeconds = 600;
 
-    /// <summary>Events refused one after the other, with nothing taken between, after which the data platform counts as down.</summary>
+    /// <summary>
+    /// Events refused one after the other, with nothing taken between, after which the data platform counts as down; and how many are then tried
+    /// at once, one by one.
+    /// </summary>
     public const int RefusedInRow = 8;
 
-    /// <summary>Members who are held back. With more, the data platform counts as down.</summary>
+    /// <summary>Members who are held back. Those beyond are passed over whenever they are read, until there is room.</summary>
     public const int HeldMembers = 10_000;
 
     /// <summary>Longest pause before an event that was refused is tried again, in seconds: doubled from try to try, and varied at random.</summary>

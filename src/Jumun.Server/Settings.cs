@@ -325,6 +325,9 @@ internal sealed record DataPlatformSettings(SinkKind Sink, string Path, Uri? Url
     /// <summary>What the platform asks its readers for, of whom <c>reconcile</c> is one; null for nothing.</summary>
     public string? ReadToken { get; init; }
 
+    /// <summary>Members who are held back at most. Tests have fewer.</summary>
+    public int HeldMembers { get; init; } = Bounds.HeldMembers;
+
     /// <summary>Settings that are there and that this sink makes no use of, by their names.</summary>
     public IReadOnlyList<string> Unused { get; init; } = [];
 

@@ -80,14 +80,16 @@ internal sealed class TestShop : IAsyncDisposable
     /// <param name="data">The data of an earlier server, to go on with it.</param>
     /// <param name="isDevelopment">Whether it is a developer's machine.</param>
     /// <param name="journal">What keeps its log, in place of the console that has errors alone.</param>
+    /// <param name="change">Makes of the settings that were read those that hold: what nobody but a test can set.</param>
     public static async Task<TestShop> StartAsync(
-        Dictionary<string, string?>? settings = null, TestData? data = null, bool isDevelopment = false, Journal? journal = null)
+        Dictionary<string, string?>? settings = null, TestData? data = null, bool isDevelopment = false, Journal? journal = null,
+        Func<Settings, Settings>? change = null)
     {
         bool ownsData = data is null;
         data ??= await TestData.CreateAsync();
         try
         {
-            return await StartAsync(settings ?? [], data, ownsData, isDevelopment, journal);
+            return await StartAsync(settings ?? [], data, ownsData, isDevelopment, journal, change ?? (read => read));
         }
         catch when (ownsData)
         {
@@ -166,7 +168,7 @@ internal sealed class TestShop : IAsyncDisposable
     }
 
     private static async Task<TestShop> StartAsync(
-        Dictionary<string, string?> settings, TestData data, bool ownsData, bool isDevelopment, Journal? journal)
+        Dictionary<string, string?> settings, TestData data, bool ownsData, bool isDevelopment, Journal? journal, Func<Settings, Settings> change)
     {
         var clock = new TestClock();
         WebApplicationBuilder builder = Surroundings.Builder();
@@ -190,7 +192,7 @@ internal sealed class TestShop : IAsyncDisposable
             () => (endpoints, relay, leases, tokens) = (
                 services.GetRequiredService<EndpointDataSource>(), services.GetRequiredService<Relay>(), services.GetRequiredService<Leases>(),
                 services.GetRequiredService<Auth>())));
-        ShopHost host = await ShopHost.StartAsync(builder, Settings.Read(builder.Configuration, builder.Environment));
+        ShopHost host = await ShopHost.StartAsync(builder, change(Settings.Read(builder.Configuration, builder.Environment)));
         return new TestShop(host, endpoints!, relay!.Figures, leases!, tokens!, clock, data, ownsData);
     }
 }

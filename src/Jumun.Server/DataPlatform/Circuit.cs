@@ -6,16 +6,16 @@ internal enum CircuitState
     /// <summary>It takes events.</summary>
     Closed = 0,
 
-    /// <summary>It takes none: one event is tried now and then.</summary>
+    /// <summary>It takes none: single events are tried now and then.</summary>
     Open = 1,
 
-    /// <summary>It said that it wants none: one event is tried, rarely.</summary>
+    /// <summary>It said that it wants none: single events are tried, rarely.</summary>
     Paused = 2,
 }
 
 /// <summary>
-/// How much the data platform is asked to take, and when. While it takes nothing it is asked with a single event, after
-/// growing pauses of no common length; once it takes that, with twice as many each time. A delivery of which something is
+/// How much the data platform is asked to take, and when. While it takes nothing it is asked with single events, after
+/// growing pauses of no common length; once it takes one, with twice as many each time. A delivery of which something is
 /// refused is followed by one of half the size, down to the event that is meant.
 /// </summary>
 internal sealed class Circuit(TimeProvider clock)
@@ -27,7 +27,7 @@ internal sealed class Circuit(TimeProvider clock)
     private long openedAt;
     private long waitsFrom;
     private TimeSpan wait;
-    private TimeSpan pause = ShortestPause;
+    private TimeSpan pause;
 
     public CircuitState State { get; private set; }
 
@@ -46,7 +46,7 @@ internal sealed class Circuit(TimeProvider clock)
     public void Take()
     {
         State = CircuitState.Closed;
-        pause = ShortestPause;
+        pause = TimeSpan.Zero;
         Limit = Math.Min(Limit * 2, Bounds.RelayedEvents);
     }
 
@@ -54,12 +54,16 @@ internal sealed class Circuit(TimeProvider clock)
     /// <param name="events">Events of the delivery.</param>
     public void Halve(int events) => Limit = Math.Max(events / 2, 1);
 
-    /// <summary>Nothing was taken. Tells how long to wait.</summary>
+    /// <summary>Nothing was taken. Tells how long to wait: longer each time, but not for what is told before the last wait is over.</summary>
     /// <param name="retryAfter">How long the data platform asked to be left alone.</param>
     public TimeSpan Open(TimeSpan? retryAfter)
     {
+        if (Remaining <= TimeSpan.Zero)
+        {
+            pause = pause == TimeSpan.Zero ? ShortestPause : pause * 2 < LongestPause ? pause * 2 : LongestPause;
+        }
+
         TimeSpan next = pause * Jitter();
-        pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
         return Wait(CircuitState.Open, retryAfter > next ? retryAfter.Value : next);
     }
 

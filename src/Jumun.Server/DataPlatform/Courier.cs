@@ -13,31 +13,36 @@ internal sealed record Retried(PendingEvent Event, DeliveryOutcome? Outcome);
 /// Hands events to the sink and settles what became of them: records what was taken, holds back the members of what was not,
 /// gives up what has failed for too long, and opens the circuit when the data platform takes nothing at all.
 /// </summary>
-internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter, TimeProvider clock, ILogger log)
+internal sealed class Courier(Executor executor, ISink sink, DataPlatformSettings settings, TimeProvider clock, ILogger log)
 {
     private static readonly TimeSpan RecordPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LogPause = TimeSpan.FromSeconds(Bounds.OutageLogSeconds);
 
+    private readonly TimeSpan deadAfter = settings.DeadAfter;
     private long? toldAt;
     private bool isOutageTold;
     private int refusedInRow;
     private bool released;
+    private bool? tookSinceGone;
 
     /// <summary>Whether the data platform is there.</summary>
     public Circuit Circuit { get; } = new(clock);
 
     /// <summary>Who waits behind an event that was not taken.</summary>
-    public HeldMembers Held { get; } = new(clock, deadAfter);
+    public HeldMembers Held { get; } = new(clock, settings.DeadAfter, settings.HeldMembers);
 
     /// <summary>How delivery fares.</summary>
     public DeliveryFigures Figures { get; } = new(clock);
 
-    /// <summary>Whether members were let go since this was asked last: their later events were passed over, and are to be found.</summary>
+    /// <summary>
+    /// Whether members were let go since this was asked last, or passed over because no more could be held back: their events are to be
+    /// found, the first ones first.
+    /// </summary>
     public bool TakeReleased() => Interlocked.Exchange(ref released, false);
 
     /// <summary>
     /// Takes out what members that are held back have among these. An event that is known to have failed holds its member back
-    /// from here on. False when nothing is left.
+    /// from here on; without room for that, what its member has among these is taken out. False when nothing is left.
     /// </summary>
     public bool PassOverHeld(List<PendingEvent> events)
     {
@@ -51,11 +56,12 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
 
         Figures.Held = Held.Names.Count;
         events.RemoveAll(pending => Held.Names.Contains(pending.MemberId));
+        PassOver(events.FindAll(pending => pending.FailedAt is not null), events);
         return events.Count > 0;
     }
 
-    /// <summary>Delivers the first of these, as many as the circuit lets through, and takes out what is settled.</summary>
-    public async ValueTask DeliverNextAsync(List<PendingEvent> events, CancellationToken cut)
+    /// <summary>Delivers the first of these, as many as the circuit lets through, and takes out what is settled. Tells what became of them.</summary>
+    public async ValueTask<DeliveryOutcome> DeliverNextAsync(List<PendingEvent> events, CancellationToken cut)
     {
         List<PendingEvent> next = Next(events);
         DeliveryOutcome outcome = OfAll(await HandOverAsync(next, cut).ConfigureAwait(false));
@@ -64,15 +70,23 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
         if (taken.Count > 0)
         {
             refusedInRow = 0;
+            tookSinceGone = tookSinceGone is null ? null : true;
             Held.Prove();
+        }
+        else if (next.Count == 1 && outcome.Has(Verdict.Gone))
+        {
+            // It did not fail, but the next attempt is with another.
+            PutOff(next[0]);
         }
 
         // What fails alone is treated like what is refused: the next attempt is with another.
         List<PendingEvent> failed = next.Count == 1 && taken.Count == 0 && !outcome.Has(Verdict.Gone) ? next : outcome.With(Verdict.Refused, next);
         HashSet<PendingEvent> settled = [.. taken, .. await HoldAsync(failed, outcome, cut).ConfigureAwait(false)];
         events.RemoveAll(settled.Contains);
+        PassOver(failed.FindAll(pending => !settled.Contains(pending)), events);
         refusedInRow += failed.Count;
         Turn(outcome, next.Count, taken.Count);
+        return outcome;
     }
 
     /// <summary>Hands events to the sink. Never throws but when it is cut short. May run beside the rest.</summary>
@@ -105,7 +119,8 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
     /// <summary>Settles what became of an event that was held back. It says nothing of the data platform as a whole, unless that wants no more.</summary>
     public async ValueTask SettleAsync(Retried retried, CancellationToken cut)
     {
-        switch (retried.Outcome)
+        DeliveryOutcome? outcome = retried.Outcome is { } told ? OfAll(told, Held.IsProven(retried.Event.Key)) : null;
+        switch (outcome)
         {
             case null:
                 break;
@@ -113,11 +128,11 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
                 await RecordAsync([retried.Event], cut).ConfigureAwait(false);
                 break;
             case { Verdicts: [Verdict.Gone] }:
-                // Nothing failed, so the event stays due: without the pause it would be sent again at once, and without end.
-                Pause(retried.Outcome);
+                PutOff(retried.Event);
+                Pause(outcome);
                 break;
             default:
-                await HoldAsync([retried.Event], retried.Outcome, cut).ConfigureAwait(false);
+                await HoldAsync([retried.Event], outcome, cut).ConfigureAwait(false);
                 break;
         }
     }
@@ -132,13 +147,36 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
 
     /// <summary>
     /// Where several were refused and none was taken, it is not for what they are, as without a queue that is bound: the data platform
-    /// is not there, and single events find out for whom it is.
+    /// is not there, and single events find out for whom it is. Where it wanted no more but took others after that, it means one of these.
     /// </summary>
-    private static DeliveryOutcome OfAll(DeliveryOutcome outcome) =>
-        outcome.Verdicts.Count(verdict => verdict == Verdict.Refused) > 1
-            && outcome.Verdicts.All(verdict => verdict is Verdict.Refused or Verdict.NotTried)
-            ? DeliveryOutcome.Of(Verdict.Failed, outcome.Verdicts.Count, outcome.Reason, outcome.RetryAfter)
-            : outcome;
+    private DeliveryOutcome OfAll(DeliveryOutcome outcome, bool tookOthers = false)
+    {
+        int count = outcome.Verdicts.Count;
+        Verdict? meant =
+            outcome.Has(Verdict.Gone) && Circuit.IsClosed && (tookOthers || tookSinceGone == true) ? count == 1 ? Verdict.Refused : Verdict.OneRefused
+            : outcome.Verdicts.Count(one => one == Verdict.Refused) > 1
+                && outcome.Verdicts.All(one => one is Verdict.Refused or Verdict.NotTried) ? Verdict.Failed
+            : null;
+        return meant is { } verdict ? DeliveryOutcome.Of(verdict, count, outcome.Reason, outcome.RetryAfter) : outcome;
+    }
+
+    /// <summary>An event that the data platform did not want waits, and with it its member, until others were asked for.</summary>
+    private void PutOff(PendingEvent pending)
+    {
+        Held.Hold(pending, pending.FailedAt ?? clock.GetUtcNow(), retryAfter: null);
+        Figures.Held = Held.Names.Count;
+    }
+
+    /// <summary>Takes out what the members of failed events have among these, where no more can be held back: it is read again, and later.</summary>
+    private void PassOver(List<PendingEvent> failed, List<PendingEvent> events)
+    {
+        HashSet<string> members = [.. failed.Select(pending => pending.MemberId).Where(member => !Held.Names.Contains(member))];
+        if (members.Count > 0)
+        {
+            events.RemoveAll(pending => members.Contains(pending.MemberId));
+            released = true;
+        }
+    }
 
     private List<PendingEvent> Next(List<PendingEvent> events)
     {
@@ -181,7 +219,8 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
             return settled;
         }
 
-        var command = new RecordFailures(failed.ConvertAll(pending => pending.EventId), deadAfter);
+        // While it takes nothing at all, no event dies of it, however long that lasts.
+        var command = new RecordFailures(failed.ConvertAll(pending => pending.EventId), Circuit.IsClosed ? deadAfter : TimeSpan.MaxValue);
         var recorded = (FailuresRecorded)await SubmitAsync(command, failed.Count, cut).ConfigureAwait(false);
         Dictionary<Guid, FailedEvent> pendingStill = recorded.Events.ToDictionary(one => one.EventId);
         foreach (PendingEvent pending in failed)
@@ -218,7 +257,7 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
         {
             Pause(outcome);
         }
-        else if (outcome.Has(Verdict.Failed) || (taken == 0 && (!wasClosed || refusedInRow >= Bounds.RefusedInRow || Held.IsFull)))
+        else if (outcome.Has(Verdict.Failed) || (taken == 0 && (!wasClosed || refusedInRow >= Bounds.RefusedInRow)))
         {
             TimeSpan wait = Circuit.Open(outcome.RetryAfter);
             if (toldAt is not { } last || clock.GetElapsedTime(last) >= LogPause)
@@ -249,6 +288,7 @@ internal sealed class Courier(Executor executor, ISink sink, TimeSpan deadAfter,
     private void Pause(DeliveryOutcome outcome)
     {
         TimeSpan wait = Circuit.Pause();
+        tookSinceGone = false;
         Figures.Circuit = Circuit.State;
         isOutageTold = true;
         Log.DeliveryPaused(log, outcome.Reason, wait);

@@ -7,7 +7,7 @@ namespace Jumun.Server.DataPlatform;
 /// Members whose events wait behind one that the data platform did not take, and when that one is tried again. It lives in
 /// memory: whoever has no memory of it finds the event in the queue, marked as failed, and holds its member back anew.
 /// </summary>
-internal sealed class HeldMembers(TimeProvider clock, TimeSpan deadAfter)
+internal sealed class HeldMembers(TimeProvider clock, TimeSpan deadAfter, int most)
 {
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(Bounds.HeldPauseSeconds);
@@ -21,7 +21,7 @@ internal sealed class HeldMembers(TimeProvider clock, TimeSpan deadAfter)
     public IReadOnlySet<string> Names => names;
 
     /// <summary>Whether no further member may be held back.</summary>
-    public bool IsFull => names.Count >= Bounds.HeldMembers;
+    public bool IsFull => names.Count >= most;
 
     private TimeSpan Now => clock.GetElapsedTime(start);
 
@@ -68,6 +68,10 @@ internal sealed class HeldMembers(TimeProvider clock, TimeSpan deadAfter)
 
         unproven.Clear();
     }
+
+    /// <summary>Whether the data platform took others since this event holds its member back.</summary>
+    public bool IsProven(Delivery pending) =>
+        members.TryGetValue(pending.MemberId, out Held? held) && held.Event == pending && !unproven.Contains(held);
 
     /// <summary>Everything that is held back is due now.</summary>
     public void Hasten()

@@ -20,7 +20,7 @@ internal sealed class Relay(
     private static readonly TimeSpan LongestRound = TimeSpan.FromSeconds(Bounds.LeaseSeconds / 4.0);
     private static readonly TimeSpan LastDelivery = TimeSpan.FromSeconds(Bounds.LastDeliverySeconds);
 
-    private readonly Courier courier = new(executor, sink, settings.DataPlatform.DeadAfter, clock, log);
+    private readonly Courier courier = new(executor, sink, settings.DataPlatform, clock, log);
     private readonly Alarm wake = new();
     private Task<List<Retried>>? retries;
     private IReadOnlyList<short> worked = [];
@@ -135,9 +135,11 @@ internal sealed class Relay(
             List<PendingEvent> events = await ReadAsync(Bounds.RelayedEvents).ConfigureAwait(false);
             int read = events.Count;
             courier.Figures.Behind(events);
-            while (courier.PassOverHeld(events) && courier.Circuit.IsClosed && Stopwatch.GetElapsedTime(began) < LongestRound)
+            bool any = courier.PassOverHeld(events);
+            for (bool isLeft = any; isLeft && courier.Circuit.IsClosed && Stopwatch.GetElapsedTime(began) < LongestRound;)
             {
                 await courier.DeliverNextAsync(events, cut).ConfigureAwait(false);
+                isLeft = courier.PassOverHeld(events);
             }
 
             isThrough = events.Count == 0;
@@ -147,8 +149,8 @@ internal sealed class Relay(
             }
 
             return !courier.Circuit.IsClosed ? Round.Closed
-                : read == 0 ? Round.Empty
-                : read < Bounds.RelayedEvents && isThrough ? Round.Short
+                : !any && read < Bounds.RelayedEvents ? Round.Empty
+                : !any || (read < Bounds.RelayedEvents && isThrough) ? Round.Short
                 : Round.Full;
         }
         finally
@@ -159,36 +161,53 @@ internal sealed class Relay(
     }
 
     /// <summary>
-    /// Tries one event, to see whether the data platform is back: by turns one that was not tried yet and one that was, so that
-    /// no single event stands for the platform.
+    /// Tries an event, to see whether the data platform is back: one that was not tried yet, and every other time before it one that
+    /// was, so that no single event stands for the platform. One that is refused says little of the next: a few are tried.
     /// </summary>
     private async ValueTask<Round> ProbeAsync(CancellationToken cut)
     {
         looksAnew = true;
         probes += 1;
-        List<PendingEvent> events = [];
-        if (probes % 2 == 1 || courier.Held.Names.Count == 0)
-        {
-            events = await ReadAsync(1).ConfigureAwait(false);
-            courier.PassOverHeld(events);
-            looksAnew = true;
-        }
-
-        List<Delivery> held = events.Count == 0 ? courier.Held.TakeNext() : [];
+        long began = Stopwatch.GetTimestamp();
+        List<PendingEvent> events = await FirstOfMembersAsync().ConfigureAwait(false);
+        List<Delivery> held = probes % 2 == 0 || events.Count == 0 ? courier.Held.TakeNext() : [];
         try
         {
-            if (events.Count == 0 && (events = await FindAsync(held).ConfigureAwait(false)).Count == 0)
+            if (held.Count > 0)
             {
-                return Round.Empty;
+                events.InsertRange(0, await FindAsync(held).ConfigureAwait(false));
             }
 
-            await courier.DeliverNextAsync(events, cut).ConfigureAwait(false);
-            return courier.Circuit.IsClosed ? Round.Full : Round.Closed;
+            foreach (PendingEvent pending in events.Take(Bounds.RefusedInRow))
+            {
+                DeliveryOutcome outcome = await courier.DeliverNextAsync([pending], cut).ConfigureAwait(false);
+                if (!outcome.Has(Verdict.Refused) || outcome.RetryAfter is not null || Stopwatch.GetElapsedTime(began) > LongestRound)
+                {
+                    break;
+                }
+            }
+
+            return courier.Circuit.IsClosed ? Round.Full : events.Count > 0 ? Round.Closed : Round.Empty;
         }
         finally
         {
             held.ForEach(courier.Held.Return);
         }
+    }
+
+    /// <summary>
+    /// Of members who are not held back, of a stretch of the queue, the first event each, in no order. At the head is most often what the
+    /// last delivery began with: where that failed because of it, it is known at once.
+    /// </summary>
+    private async ValueTask<List<PendingEvent>> FirstOfMembersAsync()
+    {
+        List<PendingEvent> events = await ReadAsync(Bounds.RelayedEvents).ConfigureAwait(false);
+        looksAnew = true;
+        courier.Figures.Behind(events);
+        courier.PassOverHeld(events);
+        PendingEvent[] first = [.. events.DistinctBy(pending => pending.MemberId)];
+        Random.Shared.Shuffle(first.AsSpan(Math.Min(first.Length, probes % 4 == 3 ? 0 : 1)));
+        return [.. first];
     }
 
     /// <summary>

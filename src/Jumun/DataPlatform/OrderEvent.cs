@@ -129,12 +129,12 @@ public sealed record RecordDelivery(IReadOnlyList<Delivery> Events) : Command
 }
 
 /// <summary>What became of events whose delivery failed.</summary>
-/// <param name="Events">The events, but for those that are not pending.</param>
+/// <param name="Events">The events, but for those that were delivered meanwhile.</param>
 public sealed record FailuresRecorded(IReadOnlyList<FailedEvent> Events) : Answer;
 
 /// <summary>An event whose delivery failed.</summary>
 /// <param name="EventId">The event.</param>
-/// <param name="FailedAt">When its delivery failed first.</param>
+/// <param name="FailedAt">When its delivery failed first; now, where it was given up already.</param>
 /// <param name="IsDead">Whether it has been failing for so long that it is given up.</param>
 public readonly record struct FailedEvent(Guid EventId, DateTimeOffset FailedAt, bool IsDead);
 
@@ -163,18 +163,20 @@ public sealed record RecordFailures(IReadOnlyList<Guid> EventIds, TimeSpan DeadA
         // Must succeed from here on.
         foreach (Guid eventId in EventIds)
         {
-            if (rows.Outbox.Find(eventId) is not { Delivery: OutboxState.Pending } row)
+            if (rows.Outbox.Find(eventId) is not { Delivery: OutboxState.Pending or OutboxState.Dead } row)
             {
                 continue;
             }
 
+            // One that is dead is so, perhaps, by a commit of this command that nobody was told of.
+            bool wasDead = row.Delivery == OutboxState.Dead;
             DateTimeOffset failedAt = row.FailedAt ?? rows.Now;
-            bool isDead = row.FailedAt is not null && rows.Now - failedAt >= DeadAfter;
-            if (isDead)
+            bool isDead = wasDead || (row.FailedAt is not null && rows.Now - failedAt >= DeadAfter);
+            if (isDead && !wasDead)
             {
                 row.GiveUp();
             }
-            else if (row.FailedAt is null)
+            else if (!isDead && row.FailedAt is null)
             {
                 row.Fail(rows.Now);
             }

@@ -70,12 +70,30 @@ public sealed class RecordFailuresTests
         Assert.True(scene.Done<FailuresRecorded>(new RecordFailures([Event], TimeSpan.Zero)).Events.Single().IsDead);
     }
 
-    [Theory]
-    [InlineData(OutboxState.Delivered)]
-    [InlineData(OutboxState.Dead)]
-    public void What_is_not_pending_does_not_fail(OutboxState state)
+    [Fact]
+    public void What_is_dead_already_is_told_as_dead_because_its_death_may_not_have_been_told()
     {
-        Scene scene = new Scene().WithEvent(Event, state);
+        Scene scene = new Scene().WithEvent(Event, OutboxState.Dead);
+
+        Batch batch = scene.Settle(new RecordFailures([Event], DeadAfter));
+
+        Assert.Equal([new FailedEvent(Event, Scene.Noon, IsDead: true)], batch.Answer<FailuresRecorded>(0).Events);
+        Assert.False(batch.Rows.HasChanges);
+        Assert.Equal(OutboxState.Dead, scene.Outbox[Event]);
+    }
+
+    [Fact]
+    public void However_long_it_has_been_failing_it_does_not_die_when_all_do()
+    {
+        Scene scene = new Scene().WithEvent(Event, OutboxState.Pending, Scene.Noon);
+
+        Assert.False(scene.At(Scene.Noon.AddYears(10)).Done<FailuresRecorded>(new RecordFailures([Event], TimeSpan.MaxValue)).Events.Single().IsDead);
+    }
+
+    [Fact]
+    public void What_was_delivered_does_not_fail()
+    {
+        Scene scene = new Scene().WithEvent(Event, OutboxState.Delivered);
 
         Batch batch = scene.Settle(new RecordFailures([Event, Another], DeadAfter));
 

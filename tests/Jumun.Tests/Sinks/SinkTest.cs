@@ -14,6 +14,9 @@ public abstract class SinkTest : IAsyncLifetime
 
     private protected TestShop Shop { get; private set; } = null!;
 
+    /// <summary>Members whom the shop holds back at most, from its next start on.</summary>
+    private protected int HeldMembers { get; set; } = Jumun.Server.Bounds.HeldMembers;
+
     /// <summary>Every order that was paid.</summary>
     private protected IReadOnlyCollection<string> Orders => orders;
 
@@ -87,6 +90,7 @@ public abstract class SinkTest : IAsyncLifetime
             all[name] = value;
         }
 
-        Shop = await TestShop.StartAsync(all, data);
+        Shop = await TestShop.StartAsync(
+            all, data, change: read => read with { DataPlatform = read.DataPlatform with { HeldMembers = HeldMembers } });
     }
 }
