@@ -24,7 +24,9 @@ public sealed class LeaseHoldersTests : IAsyncLifetime
         database = await PostgresServer.CreateShopAsync();
         stores = [await PostgresStore.OpenAsync(database, "one"), await PostgresStore.OpenAsync(database, "two")];
         one = new Leases(stores[0], NullLogger<Leases>.Instance);
-        await Task.Delay(2, Cancellation);
+
+        // Process ids sort by the millisecond in which they were made, and timers may be early by one.
+        await Task.Delay(20, Cancellation);
         two = new Leases(stores[1], NullLogger<Leases>.Instance);
         await one.StartAsync(Cancellation);
     }
